@@ -308,3 +308,22 @@ func AppendFloat(b []byte, f float64) []byte {
 	}
 	return append(b, ".0"...)
 }
+
+// Set returns a copy of v with the value at a dotted path replaced; maps that
+// are missing on the way are made, and a list is indexed by a number in range.
+// Everything off the path is shared with v.
+func (v Value) Set(path string, val Value) Value {
+	if path == "" {
+		return val
+	}
+	key, rest, _ := cutPath(path)
+	if v.kind == List {
+		if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(v.list) {
+			list := slices.Clone(v.list)
+			list[i] = list[i].Set(rest, val)
+			return Value{kind: List, list: list}
+		}
+	}
+	old, _ := v.Lookup(key)
+	return v.With(key, old.Set(rest, val))
+}

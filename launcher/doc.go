@@ -1,0 +1,2 @@
+// Package launcher starts, lists and cancels workers on some machine.
+package launcher

@@ -1,0 +1,2 @@
+// Package collect folds a results tree into tables: a pure function of the tree's bytes.
+package collect
