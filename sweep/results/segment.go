@@ -1,6 +1,10 @@
 package results
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"orch/sweep/override"
@@ -25,13 +29,34 @@ type Header struct {
 	Number     int              `json:"number"`
 	Provenance Provenance       `json:"provenance"`
 	Axes       []Axis           `json:"axes,omitempty"`
-	Study      override.Value   `json:"study"`           // the sweep file's [study], resolved; null without one
-	Retry      override.Value   `json:"retry"`           // the sweep file's [retry] policy, resolved; null without one
-	Bases      []override.Value `json:"bases"`           // resolved configs; a run is one of them plus its delta
-	Groups     []Group          `json:"groups"`          // resource requests, by number
-	Owes       []string         `json:"owes,omitempty"`  // metrics a run must have to be done
-	Volatile   []string         `json:"volatile"`        // keys that are no part of a run's identity
-	Cause      string           `json:"cause,omitempty"` // why this segment exists, for retries
+	Study      override.Value   `json:"study"`            // the sweep file's [study], resolved; null without one
+	Retry      override.Value   `json:"retry"`            // the sweep file's [retry] policy, resolved; null without one
+	Bases      []override.Value `json:"bases"`            // resolved configs; a run is one of them plus its delta
+	Groups     []Group          `json:"groups"`           // resource requests, by number
+	Owes       []string         `json:"owes,omitempty"`   // metrics a run must have to be done
+	Volatile   []string         `json:"volatile"`         // keys that are no part of a run's identity
+	Adopts     []Adoption       `json:"adopts,omitempty"` // blocks of earlier segments that other groups serve from now on
+	Cause      string           `json:"cause,omitempty"`  // why this segment exists, for retries
+}
+
+// Adoption says that the blocks of a group of an earlier segment are served by
+// workers of another request from now on: a sweep that was begun on a laptop
+// and goes on under Slurm keeps its blocks. The newest adoption holds.
+type Adoption struct {
+	Segment int    `json:"segment"`
+	Group   int    `json:"group"`
+	Key     string `json:"key"` // Group.Key of the request that serves them
+}
+
+// GroupKey returns the name of a resource request: a hash of the resolved
+// [launcher] table, whatever the order of its keys.
+func GroupKey(launcher override.Value) string {
+	b, err := json.Marshal(launcher.Any()) // a Go map: sorted keys
+	if err != nil {                        // NaN or infinity
+		b = launcher.AppendJSON(nil)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:4])
 }
 
 // Axis is a swept key with its values, for tables and labels.
@@ -42,9 +67,10 @@ type Axis struct {
 
 // Group is a set of runs with one resource request; the unit of submission.
 type Group struct {
+	Key      string         `json:"key"`      // names the request: workers serve one key; see [GroupKey]
 	Launcher override.Value `json:"launcher"` // the resolved [launcher] table
-	Runs     int            `json:"runs"`     // how many of this segment's work runs it has
-	Workers  int            `json:"workers"`  // W of the block sizes; see [Blocks]
+	Runs     int            `json:"runs"`     // how many of the segment's work runs it has; set by Publish
+	Workers  int            `json:"workers"`  // W of the block sizes: workers times runs at once
 	Single   bool           `json:"single"`   // one run a block, since durations are unknown
 }
 
@@ -69,15 +95,30 @@ type RunSpec struct {
 	Name  string           // folder name: short, readable, safe, unique in the sweep
 	Base  int              // index into Header.Bases
 	Group int              // index into Header.Groups
-	Delta []override.Field // dotted path and value: what differs from the base
+	Delta []override.Field // dotted path and value: what differs from the base; written, see Fields for reading
 	Work  bool             // this segment asks for an attempt; else the run is only planned
+
+	raw []byte // Delta as read, not parsed until asked for
+}
+
+// Fields returns the run's delta.
+func (r *RunSpec) Fields() ([]override.Field, error) {
+	if r.raw == nil {
+		return r.Delta, nil
+	}
+	v, err := override.ParseJSON(r.raw)
+	return v.Fields(), err
 }
 
 // Config returns the run's whole resolved config.
-func (r RunSpec) Config(h *Header) override.Value {
+func (r *RunSpec) Config(h *Header) (override.Value, error) {
+	fields, err := r.Fields()
+	if err != nil {
+		return override.Value{}, fmt.Errorf("run %s: its delta: %w", r.Name, err)
+	}
 	v := h.Bases[r.Base]
-	for _, f := range r.Delta {
+	for _, f := range fields {
 		v = v.Set(f.Key.Text(), f.Val)
 	}
-	return v
+	return v, nil
 }

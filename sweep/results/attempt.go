@@ -1,0 +1,73 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// AttemptDir is the folder of one attempt, open for its worker.
+type AttemptDir struct {
+	Path string // absolute
+	dir  *os.Root
+}
+
+// AttemptName returns the folder name of an attempt: "a<g>" for generation g of
+// a run's first block, "r<n>a<g>" when it is the n-th retry. It depends only on
+// the plan and the claim, so no two attempts can share it and nobody needs to
+// look for a free number.
+func AttemptName(retry, gen int) string {
+	if retry == 0 {
+		return fmt.Sprintf("a%d", gen)
+	}
+	return fmt.Sprintf("r%da%d", retry, gen)
+}
+
+// MakeAttempt makes the folder runs/<run>/<attempt>.
+func (s *Sweep) MakeAttempt(run, attempt string) (*AttemptDir, error) {
+	name := "runs/" + run + "/" + attempt
+	err := s.dir.Mkdir(name, dirMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.dir.Mkdir("runs/"+run, dirMode); err == nil || errors.Is(err, fs.ErrExist) {
+			err = s.dir.Mkdir(name, dirMode)
+		}
+	}
+	// An existing folder is ours: only the holder of the generation makes it,
+	// and a reply may have been lost.
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("make attempt folder: %w", err)
+	}
+	dir, err := s.dir.OpenRoot(name)
+	if err != nil {
+		return nil, fmt.Errorf("make attempt folder: %w", err)
+	}
+	return &AttemptDir{filepath.Join(s.Path(), "runs", run, attempt), dir}, nil
+}
+
+// Names of the files that orch itself puts into an attempt's folder.
+const (
+	ConfigFile     = "config.toml"
+	LogFile        = "log.txt"
+	CheckpointsDir = "ckpt"
+)
+
+// WriteConfig freezes the attempt's resolved config. It is for people and
+// programs; orch itself never reads it back, so it is not synced.
+func (a *AttemptDir) WriteConfig(toml []byte) error {
+	return a.dir.WriteFile(ConfigFile, toml, fileMode)
+}
+
+// OpenLog creates the attempt's log for appending.
+func (a *AttemptDir) OpenLog() (*os.File, error) {
+	return a.dir.OpenFile(LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+}
+
+// Close releases the folder handle.
+func (a *AttemptDir) Close() error { return a.dir.Close() }
+
+// AttemptPath returns the absolute folder of an attempt, whether or not it exists.
+func (s *Sweep) AttemptPath(run, attempt string) string {
+	return filepath.Join(s.Path(), "runs", run, attempt)
+}

@@ -1,0 +1,141 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// Order is a decision that workers and Steps must see: a file in orders/ named
+// by its cause, so that it is taken once however many come to it. Orders are
+// never removed; a later order of the same subject with a higher number undoes
+// an earlier one.
+type Order struct {
+	Format  int       `json:"v"`
+	Action  Action    `json:"action"`
+	Subject string    `json:"subject"` // ID of a run, or "sweep"
+	Number  int       `json:"number"`  // per subject, from 1
+	Cause   string    `json:"cause"`   // for people
+	By      string    `json:"by"`
+	Time    time.Time `json:"time"`
+}
+
+// Action is what an order asks for.
+type Action string
+
+// The actions.
+const (
+	ActionCancel Action = "cancel" // end it if it runs, never start it
+	ActionHold   Action = "hold"   // start no more of it
+	ActionGo     Action = "go"     // undo the cancel or hold before
+)
+
+// wholeSweep is the subject of an order about all runs.
+const wholeSweep = "sweep"
+
+// Orders is the set of orders of a sweep.
+type Orders struct {
+	read   map[string]*Order // by file name
+	latest map[string]*Order // by subject
+}
+
+// Orders reads the orders that are not in known yet, which may be nil.
+func (s *Sweep) Orders(known *Orders) (*Orders, error) {
+	names, err := list(s.dir, "orders")
+	if err != nil {
+		return known, fmt.Errorf("list orders: %w", err)
+	}
+	if known == nil {
+		known = &Orders{read: map[string]*Order{}, latest: map[string]*Order{}}
+	}
+	for _, n := range names {
+		if known.read[n] != nil {
+			continue
+		}
+		o := new(Order)
+		if err := decodeWhole(s.dir, "orders/"+n, o); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			var damaged *DamagedError
+			if errors.As(err, &damaged) {
+				known.read[n] = o // counted by fsck; obeyed by nobody
+				continue
+			}
+			return known, err
+		}
+		known.read[n] = o
+		if old := known.latest[o.Subject]; old == nil || old.Number < o.Number {
+			known.latest[o.Subject] = o
+		}
+	}
+	return known, nil
+}
+
+// Give publishes an order about a run, or about the whole sweep if run is
+// empty. Giving what already holds changes nothing.
+func (s *Sweep) Give(action Action, run, cause, by string) error {
+	subject := run
+	if subject == "" {
+		subject = wholeSweep
+	}
+	var orders *Orders
+	for {
+		var err error
+		if orders, err = s.Orders(orders); err != nil {
+			return err
+		}
+		number := 1
+		if o := orders.latest[subject]; o != nil {
+			if o.Action == action {
+				return nil
+			}
+			number = o.Number + 1
+		} else if action == ActionGo {
+			return nil
+		}
+		b, err := encodeWhole(Order{Format, action, subject, number, cause, by, time.Now().UTC()})
+		if err != nil {
+			return err
+		}
+		won, err := putNew(s.dir, fmt.Sprintf("orders/%s.%d", subject, number), b)
+		if err != nil || won {
+			return err
+		}
+	}
+}
+
+// Stops reports whether a run must not be started.
+func (o *Orders) Stops(run string) bool { return o.Of(run) != nil }
+
+// Of returns the order that stops a run, or nil.
+func (o *Orders) Of(run string) *Order {
+	if o == nil {
+		return nil
+	}
+	for _, subject := range []string{run, wholeSweep} {
+		if x := o.latest[subject]; x != nil && x.Action != ActionGo {
+			return x
+		}
+	}
+	return nil
+}
+
+// Cancelled reports whether a run that is executing must end.
+func (o *Orders) Cancelled(run string) bool {
+	x := o.Of(run)
+	return x != nil && x.Action == ActionCancel
+}
+
+// String lists the orders in force, for people.
+func (o *Orders) String() string {
+	var parts []string
+	for subject, x := range o.latest {
+		if x.Action != ActionGo {
+			parts = append(parts, fmt.Sprintf("%s %s (%s)", x.Action, subject, x.Cause))
+		}
+	}
+	return strings.Join(parts, "; ")
+}

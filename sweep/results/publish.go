@@ -1,0 +1,134 @@
+package results
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Modes of everything in a tree.
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// tempPrefix begins the name of a file that is not yet published. Readers skip
+// such names; a crash may leave them behind and fsck counts them.
+const tempPrefix = ".t-"
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails (crypto/rand, Go 1.24)
+	return hex.EncodeToString(b)
+}
+
+// putNew publishes a file whole and only if the name is free: the first writer
+// wins. It writes a temporary file in the same folder, syncs it, and link()s it
+// to its name; the folder is synced before putNew returns. won is false if the
+// name was taken by other content.
+//
+// A reply of link() may be lost (NFS): then the error says "exists" although
+// our file has the name. So EEXIST is settled by reading what is there; data
+// must hold something unique, such as a nonce.
+func putNew(dir *os.Root, name string, data []byte) (won bool, err error) {
+	folder := path.Dir(name)
+	temp := path.Join(folder, tempPrefix+randomHex(8))
+	if err := writeFile(dir, temp, data); err != nil {
+		dir.Remove(temp)
+		return false, err
+	}
+	defer dir.Remove(temp)
+	if err := dir.Link(temp, name); err != nil {
+		there, rerr := dir.ReadFile(name)
+		switch {
+		case rerr == nil && bytes.Equal(there, data):
+			// ours: the reply was lost
+		case rerr == nil:
+			return false, nil
+		default:
+			return false, fmt.Errorf("publish %s: %w", name, err)
+		}
+	}
+	return true, syncDir(dir, folder)
+}
+
+// writeFile creates a new file with this content and syncs it.
+func writeFile(dir *os.Root, name string, data []byte) error {
+	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// replaceFile publishes a file whole, in place of an older version. Only for
+// what can be rebuilt: caches and tables.
+func replaceFile(dir *os.Root, name string, write func(io.Writer) error) error {
+	folder := path.Dir(name)
+	temp := path.Join(folder, tempPrefix+randomHex(8))
+	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = dir.Rename(temp, name)
+	}
+	if err != nil {
+		dir.Remove(temp)
+		return err
+	}
+	return syncDir(dir, folder)
+}
+
+// list returns the names in a folder, unpublished ones left out, in directory
+// order. A folder that does not exist is empty. The directory is opened anew
+// each time: that is what makes network file systems look again.
+func list(dir *os.Root, folder string) ([]string, error) {
+	f, err := dir.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Readdirnames(-1)
+	f.Close()
+	kept := names[:0]
+	for _, n := range names {
+		if !strings.HasPrefix(n, ".") {
+			kept = append(kept, n)
+		}
+	}
+	return kept, err
+}
+
+// mkdir makes a folder and its parents and syncs the last parent.
+func mkdir(dir *os.Root, name string) error {
+	if err := dir.MkdirAll(name, dirMode); err != nil {
+		return err
+	}
+	return syncDir(dir, path.Dir(name))
+}
+
+// sortedList is [list] in name order.
+func sortedList(dir *os.Root, folder string) ([]string, error) {
+	names, err := list(dir, folder)
+	slices.Sort(names)
+	return names, err
+}

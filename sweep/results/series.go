@@ -1,0 +1,186 @@
+package results
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"sync"
+)
+
+// Series is the file of a worker's metric rows, kept apart from its journal so
+// that status and the table of runs never read them. One writer; safe for
+// concurrent use by the runs of the worker. The file is made with the first
+// row. Rows reach the file when [Series.Flush] is called or the buffer is full.
+type Series struct {
+	sweep *Sweep
+	name  string
+
+	mu  sync.Mutex
+	f   *os.File
+	buf []byte
+	err error
+}
+
+// Row is one line of a series: the metrics of a run after a step.
+type Row struct {
+	Time    int64
+	Run     string
+	Block   string // "<block>.<generation>"
+	Step    int64
+	Metrics []Metric
+}
+
+// seriesBuffer is how many bytes of rows wait at most.
+const seriesBuffer = 64 << 10
+
+// OpenSeries prepares the series of a worker; nothing is written yet.
+func (s *Sweep) OpenSeries(worker string) *Series {
+	return &Series{sweep: s, name: "series/" + worker + journalSuffix}
+}
+
+// Append adds a row. An error is one of the file: it stays, and later rows are
+// dropped; the run itself goes on.
+func (w *Series) Append(r Row) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	r.Time = now()
+	w.buf = r.appendLine(w.buf)
+	if len(w.buf) >= seriesBuffer {
+		return w.flush()
+	}
+	return nil
+}
+
+// Flush writes the rows that wait.
+func (w *Series) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flush()
+}
+
+func (w *Series) flush() error {
+	if w.err != nil || len(w.buf) == 0 {
+		return w.err
+	}
+	if w.f == nil {
+		w.f, w.err = w.sweep.dir.OpenFile(w.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+		if w.err != nil {
+			return w.err
+		}
+	}
+	_, w.err = w.f.Write(w.buf)
+	w.buf = w.buf[:0]
+	return w.err
+}
+
+// Close flushes and syncs the series.
+func (w *Series) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.flush()
+	if w.f != nil {
+		if err == nil {
+			err = w.f.Sync()
+		}
+		if cerr := w.f.Close(); err == nil {
+			err = cerr
+		}
+		w.f = nil
+	}
+	return err
+}
+
+func (r *Row) appendLine(b []byte) []byte {
+	from := len(b)
+	b = append(b, `{"t":`...)
+	b = strconv.AppendInt(b, r.Time, 10)
+	b = append(b, `,"r":`...)
+	b = appendString(b, r.Run)
+	b = append(b, `,"b":`...)
+	b = appendString(b, r.Block)
+	b = append(b, `,"n":`...)
+	b = strconv.AppendInt(b, r.Step, 10)
+	b = append(b, `,"m":{`...)
+	for i, m := range r.Metrics {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, m.Name)
+		b = append(b, ':')
+		b = appendNumber(b, m.Value)
+	}
+	b = append(b, '}')
+	return sealLine(b, from)
+}
+
+func parseRow(body []byte) (Row, error) {
+	var r Row
+	s := scanner{b: body}
+	err := s.object(func(key []byte) error {
+		switch string(key) {
+		case "t":
+			return s.intInto(&r.Time)
+		case "r":
+			return s.strInto(&r.Run)
+		case "b":
+			return s.strInto(&r.Block)
+		case "n":
+			return s.intInto(&r.Step)
+		case "m":
+			return s.object(func(name []byte) error {
+				m := Metric{Name: string(name)}
+				err := s.floatInto(&m.Value)
+				r.Metrics = append(r.Metrics, m)
+				return err
+			})
+		}
+		return s.skip()
+	})
+	return r, err
+}
+
+// Rows calls f with every intact row of every worker's series, file by file in
+// name order. Damaged lines go to bad. Rows of attempts that do not count are
+// among them: see [State.Counts].
+func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
+	names, err := sortedList(s.dir, "series")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		b, err := s.dir.ReadFile("series/" + name)
+		if err != nil {
+			return err
+		}
+		var at int64
+		for len(b) > 0 {
+			n := bytes.IndexByte(b, '\n')
+			if n < 0 {
+				break // being written, or torn
+			}
+			body, ok := checkLine(b[:n])
+			var r Row
+			if ok {
+				if r, err = parseRow(body); err == nil {
+					f(r)
+				}
+			}
+			if (!ok || err != nil) && bad != nil {
+				bad(Problem{"series/" + name, at, "a damaged row"})
+			}
+			b = b[n+1:]
+			at += int64(n + 1)
+		}
+	}
+	return nil
+}
+
+// Problem is something wrong with a file of the tree that hides nothing else.
+type Problem struct {
+	File   string // relative to the sweep
+	Offset int64
+	Text   string
+}

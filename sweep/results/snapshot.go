@@ -1,0 +1,244 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+// Snapshot is everything the tree says about a sweep, read incrementally:
+// Refresh reads what is new since the last time. Dispatch, status and the
+// collector all read through it. Not safe for concurrent use.
+type Snapshot struct {
+	Plan     *Plan
+	Orders   *Orders
+	Problems []Problem
+
+	sweep    *Sweep
+	gens     map[string]*generation // by "<block>.<generation>"
+	journals map[string]*journalState
+	latest   map[string]int // by block: its newest generation
+	bad      map[string]bool
+}
+
+type journalState struct {
+	length int64
+	worker *Holder
+	grew   time.Time // by this process's clock: when it was last seen growing
+	newest int64     // Time of its newest record
+}
+
+// Snapshot opens a view of the sweep and reads it.
+func (s *Sweep) Snapshot() (*Snapshot, error) {
+	p, err := s.Plan()
+	if err != nil {
+		return nil, err
+	}
+	sn := &Snapshot{Plan: p, sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
+		latest: map[string]int{}, bad: map[string]bool{}}
+	_, err = sn.Refresh()
+	return sn, err
+}
+
+// Sweep returns the sweep that the snapshot is of.
+func (sn *Snapshot) Sweep() *Sweep { return sn.sweep }
+
+// Refresh reads what was added to the tree. Journals are read before claims:
+// then every seal that a counted record depends on is seen too. It reports
+// whether anything changed.
+func (sn *Snapshot) Refresh() (changed bool, err error) {
+	if changed, err = sn.Plan.Refresh(); err != nil {
+		return changed, err
+	}
+	for _, read := range []func() (bool, error){sn.readJournals, sn.readClaims, sn.readOrders} {
+		c, err := read()
+		if err != nil {
+			return changed, err
+		}
+		changed = changed || c
+	}
+	return changed, nil
+}
+
+func (sn *Snapshot) generation(full string) *generation {
+	g := sn.gens[full]
+	if g == nil {
+		g = &generation{}
+		sn.gens[full] = g
+		if block, n, ok := splitGen(full); ok {
+			sn.latest[block] = max(sn.latest[block], n)
+		}
+	}
+	return g
+}
+
+func (sn *Snapshot) problem(p Problem) {
+	key := fmt.Sprint(p.File, p.Offset)
+	if !sn.bad[key] {
+		sn.bad[key] = true
+		sn.Problems = append(sn.Problems, p)
+	}
+}
+
+func (sn *Snapshot) readJournals() (changed bool, err error) {
+	names, err := sortedList(sn.sweep.dir, "journals")
+	if err != nil {
+		return false, fmt.Errorf("list journals: %w", err)
+	}
+	for _, name := range names {
+		if journalOwner(name) == "" {
+			sn.problem(Problem{"journals/" + name, 0, "orch did not make this file"})
+			continue
+		}
+		js := sn.journals[name]
+		if js == nil {
+			js = &journalState{grew: time.Now()}
+			sn.journals[name] = js
+		}
+		b, err := readFrom(sn.sweep.dir, "journals/"+name, js.length)
+		if err != nil {
+			sn.problem(Problem{"journals/" + name, 0, err.Error()})
+			continue
+		}
+		next := scanJournal(b, js.length, func(at int64, _ []byte, r Record) {
+			js.newest = r.Time
+			switch {
+			case r.Kind == RecordWorker:
+				if js.worker == nil {
+					js.worker = r.Worker
+				}
+			case r.Kind == RecordMark:
+				for _, full := range r.Blocks {
+					sn.generation(full).mark(name, r.Offset)
+				}
+			case r.Block != "" && r.Kind != RecordUnknown:
+				g := sn.generation(r.Block)
+				g.records = append(g.records, evidence{name, at, r})
+			}
+		}, func(at int64, why string) { sn.problem(Problem{"journals/" + name, at, why}) })
+		if next != js.length {
+			js.length, js.grew, changed = next, time.Now(), true
+		}
+	}
+	return changed, nil
+}
+
+func (sn *Snapshot) readClaims() (changed bool, err error) {
+	names, err := list(sn.sweep.dir, "claims")
+	if err != nil {
+		return false, fmt.Errorf("list claims: %w", err)
+	}
+	parsed := parseClaimNames(names)
+	for _, n := range parsed.odd {
+		sn.problem(Problem{"claims/" + n, 0, "orch did not make this file"})
+	}
+	for block, gens := range parsed.gens {
+		for n, st := range gens {
+			full := genName(block, n)
+			g := sn.generation(full)
+			if st.claimed && g.claim == nil {
+				c, err := sn.sweep.ReadClaim(block, n)
+				if err := sn.tolerate(err, "claims/"+full); err != nil {
+					return changed, err
+				}
+				if err == nil {
+					g.claim, changed = c, true
+				}
+				g.claimed = true
+			}
+			if st.sealed && g.seal == nil {
+				seal, err := sn.sweep.readSeal(block, n)
+				if err := sn.tolerate(err, "claims/"+full+sealSuffix); err != nil {
+					return changed, err
+				}
+				if seal != nil {
+					g.seal, changed = seal, true
+				}
+			}
+		}
+	}
+	fences, err := list(sn.sweep.dir, "fences")
+	if err != nil {
+		return changed, fmt.Errorf("list fences: %w", err)
+	}
+	for _, full := range fences {
+		if _, _, ok := splitGen(full); !ok {
+			sn.problem(Problem{"fences/" + full, 0, "orch did not make this file"})
+			continue
+		}
+		if g := sn.generation(full); !g.fenced {
+			g.fenced, changed = true, true
+		}
+	}
+	return changed, nil
+}
+
+// tolerate turns damage to one file into a problem; other errors pass.
+func (sn *Snapshot) tolerate(err error, file string) error {
+	var damaged *DamagedError
+	switch {
+	case errors.As(err, &damaged):
+		sn.problem(Problem{file, 0, damaged.Why})
+		return nil
+	case errors.Is(err, fs.ErrNotExist): // listed, not yet to be opened
+		return nil
+	}
+	return err
+}
+
+func (sn *Snapshot) readOrders() (bool, error) {
+	before := 0
+	if sn.Orders != nil {
+		before = len(sn.Orders.read)
+	}
+	var err error
+	sn.Orders, err = sn.sweep.Orders(sn.Orders)
+	return sn.Orders != nil && len(sn.Orders.read) != before, err
+}
+
+// OpenClaim is a generation that is claimed and not sealed.
+type OpenClaim struct {
+	*Claim
+	Key    string        // request that serves the block
+	Quiet  time.Duration // how long this process has not seen the holder's journals grow
+	Fenced bool
+}
+
+// OpenClaims returns the generations that someone holds, or held when it died.
+func (sn *Snapshot) OpenClaims() []OpenClaim {
+	quiet := map[string]time.Time{}
+	for name, js := range sn.journals {
+		if w := journalOwner(name); js.grew.After(quiet[w]) {
+			quiet[w] = js.grew
+		}
+	}
+	var open []OpenClaim
+	for block, n := range sn.latest {
+		g := sn.gens[genName(block, n)]
+		b := sn.Plan.byBlock[block]
+		if g.claim == nil || g.seal != nil || b == nil {
+			continue
+		}
+		o := OpenClaim{Claim: g.claim, Key: sn.Plan.Key(b), Fenced: g.fenced}
+		if t, ok := quiet[g.claim.Holder.Name]; ok {
+			o.Quiet = time.Since(t)
+		}
+		open = append(open, o)
+	}
+	slices.SortFunc(open, func(a, b OpenClaim) int {
+		if a.Block != b.Block {
+			return compareBlocks(a.Block, b.Block)
+		}
+		return a.Gen - b.Gen
+	})
+	return open
+}
+
+func compareBlocks(a, b string) int {
+	var x, y [3]int
+	fmt.Sscanf(a, "%d-%d-%d", &x[0], &x[1], &x[2])
+	fmt.Sscanf(b, "%d-%d-%d", &y[0], &y[1], &y[2])
+	return slices.Compare(x[:], y[:])
+}

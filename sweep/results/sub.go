@@ -1,0 +1,132 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"time"
+
+	"orch/sweep/override"
+)
+
+// Submission is one request to a launcher: a folder subs/<n>, whose number is
+// taken by mkdir, so that two Steps at once cannot both top up.
+type Submission struct {
+	Number int
+	Intent *Intent // nil: taken, but its Step died before it wrote what it wanted
+	Answer *Answer // nil: not known yet
+	sweep  *Sweep
+}
+
+// Intent is what a Step is about to ask of a launcher; written before it asks.
+type Intent struct {
+	Format   int            `json:"v"`
+	Key      string         `json:"key"`   // unique name of the job: how it is found again
+	Group    string         `json:"group"` // Group.Key of the request
+	Backend  string         `json:"backend"`
+	Launcher override.Value `json:"launcher"`
+	Workers  int            `json:"workers"`
+	Argv     []string       `json:"argv"`
+	By       Holder         `json:"by"`
+	Time     time.Time      `json:"time"`
+}
+
+// Answer is what became of an intent.
+type Answer struct {
+	Format   int       `json:"v"`
+	Accepted bool      `json:"accepted"`
+	Job      string    `json:"job,omitempty"`
+	How      string    `json:"how"` // "submit", or how it was found out later
+	Reason   string    `json:"reason,omitempty"`
+	Time     time.Time `json:"time"`
+}
+
+// Submissions returns the sweep's submissions in order.
+func (s *Sweep) Submissions() ([]*Submission, error) {
+	names, err := list(s.dir, "subs")
+	if err != nil {
+		return nil, fmt.Errorf("list submissions: %w", err)
+	}
+	var subs []*Submission
+	for _, n := range names {
+		i, err := strconv.Atoi(n)
+		if err != nil || i < 1 {
+			continue
+		}
+		sub := &Submission{Number: i, sweep: s}
+		intent, answer := new(Intent), new(Answer)
+		if err := s.readSub(n, "intent.json", intent); err == nil {
+			sub.Intent = intent
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err := s.readSub(n, "answer.json", answer); err == nil {
+			sub.Answer = answer
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		subs = append(subs, sub)
+	}
+	slices.SortFunc(subs, func(a, b *Submission) int { return a.Number - b.Number })
+	return subs, nil
+}
+
+func (s *Sweep) readSub(number, file string, v any) error {
+	return decodeWhole(s.dir, "subs/"+number+"/"+file, v)
+}
+
+// ErrTaken says that another Step took the submission number first.
+var ErrTaken = errors.New("another process is submitting for this sweep right now")
+
+// Submit takes the submission number after the newest one that the caller saw
+// and writes the intent. ErrTaken means that someone else decided at the same
+// time: the caller looks again.
+func (s *Sweep) Submit(after int, in Intent) (*Submission, error) {
+	number := after + 1
+	folder := "subs/" + strconv.Itoa(number)
+	if err := s.dir.Mkdir(folder, dirMode); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, ErrTaken
+		}
+		return nil, fmt.Errorf("take submission number: %w", err)
+	}
+	if err := syncDir(s.dir, "subs"); err != nil {
+		return nil, fmt.Errorf("take submission number: %w", err)
+	}
+	in.Format, in.Time = Format, time.Now().UTC()
+	b, err := encodeWhole(in)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := putNew(s.dir, folder+"/intent.json", b); err != nil {
+		return nil, fmt.Errorf("write intent: %w", err)
+	}
+	return &Submission{Number: number, Intent: &in, sweep: s}, nil
+}
+
+// Dir returns the submission's absolute folder, for the job's script and logs.
+func (sub *Submission) Dir() string {
+	return sub.sweep.Path() + "/subs/" + strconv.Itoa(sub.Number)
+}
+
+// Record publishes what became of the intent; the first answer stays.
+func (sub *Submission) Record(a Answer) error {
+	a.Format, a.Time = Format, time.Now().UTC()
+	b, err := encodeWhole(a)
+	if err != nil {
+		return err
+	}
+	folder := "subs/" + strconv.Itoa(sub.Number)
+	won, err := putNew(sub.sweep.dir, folder+"/answer.json", b)
+	if err != nil {
+		return fmt.Errorf("record answer: %w", err)
+	}
+	if won {
+		sub.Answer = &a
+		return nil
+	}
+	sub.Answer = new(Answer)
+	return decodeWhole(sub.sweep.dir, folder+"/answer.json", sub.Answer)
+}

@@ -1,0 +1,18 @@
+//go:build unix
+
+package results
+
+import "os"
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir *os.Root, folder string) error {
+	f, err := dir.Open(folder)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
