@@ -45,8 +45,14 @@ type Request struct {
 	Options   map[string]any // the backend's own keys of the launcher's config
 }
 
-// EnvIndex is the variable by which a worker knows its number in the job.
-const EnvIndex = "ORCH_WORKER_INDEX"
+// Variables that every backend sets in the environment of its workers.
+const (
+	// EnvIndex is the variable by which a worker knows its number in the job.
+	EnvIndex = "ORCH_WORKER_INDEX"
+	// EnvKey holds Request.Key. Whatever a worker starts inherits it, so that
+	// the processes of a job can be found when all else is lost.
+	EnvKey = "ORCH_JOB_KEY"
+)
 
 // Resources are what one worker may use.
 type Resources struct {
@@ -138,6 +144,14 @@ type Sizer interface {
 	// Fit returns how many workers with these requests can run at once on an
 	// otherwise idle machine, at least 1; ok is false if not even one can.
 	Fit(r Resources) (n int, ok bool)
+}
+
+// Notifier is implemented by launchers that learn of their workers' ends
+// without being asked.
+type Notifier interface {
+	// Changed returns a channel that is closed when some worker's state
+	// changes after the call. So: take the channel, call Jobs, act, wait.
+	Changed() <-chan struct{}
 }
 
 // Unwrapper is implemented by wrappers around a launcher.
