@@ -1,13 +1,17 @@
 package collect
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
 
-// Tables is everything known about one sweep, in rows.
+// Tables is everything known about one sweep, in rows. [Tables.Write] makes
+// files of them.
 type Tables struct {
 	Sweep    string
 	Header   results.Header // of the newest plan or add segment
@@ -29,6 +33,63 @@ type Run struct {
 	Seconds  float64 // duration of the counted attempt
 	Message  string  // why it failed
 	Host     string
+	Code     string // what made the counted attempt: version and binary of its worker; empty if unknown
+}
+
+// Planned reports whether the run is in the plan; the results of other runs
+// are kept, but they are in no denominator.
+func (r *Run) Planned() bool { return r.State != "unplanned" }
+
+// Metric returns a final metric by name.
+func (r *Run) Metric(name string) (value float64, ok bool) {
+	i, ok := slices.BinarySearchFunc(r.Metrics, name, func(m Metric, name string) int { return strings.Compare(m.Name, name) })
+	if !ok {
+		return 0, false
+	}
+	return r.Metrics[i].Value, true
+}
+
+// Setting returns a swept value by its key.
+func (r *Run) Setting(key string) (override.Value, bool) {
+	for _, f := range r.Swept {
+		if f.Key.Text() == key {
+			return f.Val, true
+		}
+	}
+	return override.Value{}, false
+}
+
+// SweptKeys returns the swept keys: first those of the header's axes in their
+// order, then others in the order in which runs have them.
+func (t *Tables) SweptKeys() []string {
+	var keys []string
+	seen := map[string]bool{}
+	add := func(key string) {
+		if !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	for _, a := range t.Header.Axes {
+		add(a.Key)
+	}
+	for i := range t.Runs {
+		for _, f := range t.Runs[i].Swept {
+			add(f.Key.Text())
+		}
+	}
+	return keys
+}
+
+// MetricNames returns the names of all final metrics, sorted.
+func (t *Tables) MetricNames() []string {
+	seen := map[string]bool{}
+	for i := range t.Runs {
+		for _, m := range t.Runs[i].Metrics {
+			seen[m.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // Metric is a named number. NaN and infinities are kept.

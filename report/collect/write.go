@@ -1,0 +1,185 @@
+package collect
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+	"unicode"
+
+	"orch/sweep/results"
+)
+
+// Write writes the tables as runs, attempts, metrics, plan and problems, each
+// as .csv for spreadsheets and data frames and as .jsonl for programs. Equal
+// tables give equal bytes: rows are sorted, numbers have one format, times are
+// UTC. replace must publish a file whole, in place of an older one; see [Into].
+//
+//	runs      a run a line: swept keys and final metrics are columns
+//	attempts  an execution a line, also those that do not count
+//	metrics   long form: run, step, metric, value; no step is the final value
+//	plan      the planned runs; in the .jsonl with header and whole configs
+//	problems  what was wrong with the tree
+//
+// The first line of a .jsonl is an object with the schema's name and version,
+// such as {"schema":"orch.runs/1",...}: within a version members are only
+// added. JSON has no NaN: such a value is null and a member "nonfinite" says
+// which. In CSV its cell is empty and the column nonfinite says which.
+func (t *Tables) Write(replace func(name string, write func(io.Writer) error) error) error {
+	x := t.sorted()
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{"runs.csv", x.WriteRuns}, {"runs.jsonl", x.runsJSON},
+		{"attempts.csv", x.attemptsCSV}, {"attempts.jsonl", x.attemptsJSON},
+		{"metrics.csv", x.metricsCSV}, {"metrics.jsonl", x.metricsJSON},
+		{"plan.csv", x.planCSV}, {"plan.jsonl", x.planJSON},
+		{"problems.csv", x.problemsCSV}, {"problems.jsonl", x.problemsJSON},
+	} {
+		if err := replace(f.name, f.write); err != nil {
+			return fmt.Errorf("write table %s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// Into returns a replace for [Tables.Write] that writes into a folder: a
+// temporary name, fsync, rename, fsync of the folder. Readers see the old file
+// or the new one; of two writers at once the later rename wins, and both wrote
+// a whole table.
+func Into(dir *os.Root) func(name string, write func(io.Writer) error) error {
+	return func(name string, write func(io.Writer) error) (err error) {
+		temp := ".t-" + rand.Text()
+		f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				dir.Remove(temp)
+			}
+		}()
+		if err = write(f); err == nil {
+			err = f.Sync()
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		if err = dir.Rename(temp, name); err != nil {
+			return err
+		}
+		d, err := dir.Open(".")
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrInvalid) {
+			return fmt.Errorf("sync folder: %w", err)
+		}
+		return nil
+	}
+}
+
+// sorted returns the tables in the order of the files: attempts and series in
+// the order of their runs. The receiver stays as it is.
+func (t *Tables) sorted() *Tables {
+	x := *t
+	place := make(map[string]int, len(t.Runs))
+	for i, r := range t.Runs {
+		place[r.ID] = i
+	}
+	byRun := func(a, b string) int {
+		i, okA := place[a]
+		j, okB := place[b]
+		switch {
+		case okA && okB:
+			return cmp.Compare(i, j)
+		case okA != okB: // of unknown runs: at the end
+			if okA {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a, b)
+	}
+	x.Attempts = slices.Clone(t.Attempts)
+	slices.SortStableFunc(x.Attempts, func(a, b Attempt) int {
+		return cmp.Or(byRun(a.Run, b.Run), natural(a.Folder, b.Folder), cmp.Compare(a.Worker, b.Worker), a.Start.Compare(b.Start))
+	})
+	x.Series = slices.Clone(t.Series)
+	slices.SortStableFunc(x.Series, func(a, b Point) int {
+		return cmp.Or(byRun(a.Run, b.Run), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Step, b.Step))
+	})
+	x.Problems = slices.Clone(t.Problems)
+	slices.SortStableFunc(x.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Text, b.Text))
+	})
+	return &x
+}
+
+// natural compares names so that a2 comes before a10.
+func natural(a, b string) int {
+	digits := func(s string) int {
+		n := 0
+		for n < len(s) && unicode.IsDigit(rune(s[n])) {
+			n++
+		}
+		return n
+	}
+	for a != "" && b != "" {
+		if m, n := digits(a), digits(b); m > 0 && n > 0 {
+			x, errX := strconv.ParseUint(a[:m], 10, 64)
+			y, errY := strconv.ParseUint(b[:n], 10, 64)
+			if errX == nil && errY == nil && x != y {
+				return cmp.Compare(x, y)
+			}
+			if c := cmp.Compare(a[:m], b[:n]); c != 0 {
+				return c
+			}
+			a, b = a[m:], b[n:]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// utc is the one format of times in tables.
+func utc(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// className is empty where nothing has ended.
+func className(c results.Class) string {
+	if c == results.NoEnd {
+		return ""
+	}
+	return c.String()
+}
+
+// header returns the first line of a .jsonl.
+func (t *Tables) header(kind string, rows int) *object {
+	return newObject().str("schema", "orch."+kind+"/1").str("sweep", t.Sweep).int("rows", int64(rows))
+}
+
+// marshal is for our own structs of strings and numbers, which always encode.
+func marshal(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("collect: " + err.Error())
+	}
+	return b
+}
