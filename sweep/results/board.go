@@ -88,10 +88,12 @@ type HeldRun struct {
 	Lost    int     // how many earlier attempts of this try vanished or were asked to leave
 }
 
-// Claim takes the next open block for the journal's worker. It returns nil if
-// every block is held or finished. Claims of others make it try the next block,
-// so it costs no more than one listing and one link() when all goes well.
-func (b *Board) Claim(j *Journal) (*Held, error) {
+// Claim takes the next open block for the worker whose journal it is given; the
+// journal is asked for only when there is something to claim, so that a worker
+// that finds nothing leaves no file behind. It returns nil if every block is
+// held or finished. Claims of others make it try the next block, so it costs no
+// more than one listing and one link() when all goes well.
+func (b *Board) Claim(journal func() (*Journal, error)) (*Held, error) {
 	for i := b.from; i < len(b.blocks); i++ {
 		blk := b.blocks[i]
 		if b.finished[blk] {
@@ -106,6 +108,10 @@ func (b *Board) Claim(j *Journal) (*Held, error) {
 		}
 		if len(runs) == 0 {
 			continue
+		}
+		j, err := journal()
+		if err != nil {
+			return nil, err
 		}
 		name := blk.Name()
 		_, won, err := b.sweep.claim(name, gen, j.holder)

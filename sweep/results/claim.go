@@ -32,6 +32,9 @@ type Seal struct {
 	Self     bool            `json:"self"` // the holder itself
 	Time     time.Time       `json:"time"`
 	Journals []SealedJournal `json:"journals"`
+	// Class is what became of runs that were begun and have no end: how the
+	// holder ended, as far as the sealer knows.
+	Class Class `json:"class"`
 	// Left is how many runs of the generation have no final end, if the sealer
 	// knows: the holder does. It follows from the rest and saves claimers from
 	// reading the journals.
@@ -157,12 +160,14 @@ func (s *Sweep) putSeal(seal *Seal) (*Seal, error) {
 // the holder to their ends and adopts every intact record of the generation,
 // marked or not. The caller has fenced it and has waited 2D since, or has proof
 // that no process of the holder is left.
-func (s *Sweep) SealDead(c *Claim, by string) (*Seal, error) {
+//
+// class says how the holder ended, for the runs it had begun and not finished.
+func (s *Sweep) SealDead(c *Claim, by string, class Class) (*Seal, error) {
 	names, err := s.journalsOf(c.Holder.Name)
 	if err != nil {
 		return nil, err
 	}
-	seal := &Seal{Block: c.Block, Gen: c.Gen, By: by}
+	seal := &Seal{Block: c.Block, Gen: c.Gen, By: by, Class: class}
 	full := genName(c.Block, c.Gen)
 	for _, name := range names {
 		b, err := s.dir.ReadFile("journals/" + name)

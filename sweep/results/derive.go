@@ -38,6 +38,7 @@ type AttemptState struct {
 	Start      *Record
 	End        *Record // nil: it has not ended, or vanished
 	Checkpoint *Record // the last
+	Class      Class   // how it ended; of an attempt that vanished, what became of its worker; NoEnd: it goes on
 	Open       bool    // its generation is not sealed
 	Counts     bool    // its records are counted, by a mark or the seal
 }
@@ -127,6 +128,14 @@ func (sn *Snapshot) deriveRun(r *PlannedRun, cache map[*Block][]genView) RunStat
 			}
 			if v.claim != nil {
 				a.Holder = &v.claim.Holder
+			}
+			switch {
+			case a.End != nil:
+				a.Class = a.End.Class
+			case v.seal != nil && v.seal.Class != NoEnd:
+				a.Class = v.seal.Class
+			case v.seal != nil:
+				a.Class = Lost
 			}
 			st.Attempts = append(st.Attempts, a)
 			if t < r.Epoch {

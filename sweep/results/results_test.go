@@ -71,7 +71,7 @@ func openJournal(t testing.TB, s *Sweep) *Journal {
 
 func mustClaim(t testing.TB, b *Board, j *Journal) *Held {
 	t.Helper()
-	h, err := b.Claim(j)
+	h, err := b.Claim(func() (*Journal, error) { return j, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestOneWorkerFinishesEverything(t *testing.T) {
 	s := newSweep(t, 20, 2, false)
 	b, j := openBoard(t, s), openJournal(t, s)
 	for {
-		h, err := b.Claim(j)
+		h, err := b.Claim(func() (*Journal, error) { return j, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestOneWorkerFinishesEverything(t *testing.T) {
 	if got := counts(t, s); got.Done != 20 || got.Total != 20 {
 		t.Errorf("counts = %+v, want 20 done", got)
 	}
-	if h, err := openBoard(t, s).Claim(j); h != nil || err != nil {
+	if h, err := openBoard(t, s).Claim(func() (*Journal, error) { return j, nil }); h != nil || err != nil {
 		t.Errorf("Claim on a finished sweep = %v, %v, want nothing", h, err)
 	}
 }
@@ -166,7 +166,7 @@ func TestTakeover(t *testing.T) {
 	if err := s.Fence(h.Block, h.Gen, "test"); err != nil {
 		t.Fatal(err)
 	}
-	seal, err := s.SealDead(c, "test")
+	seal, err := s.SealDead(c, "test", Lost)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -242,3 +242,25 @@ func compareBlocks(a, b string) int {
 	fmt.Sscanf(b, "%d-%d-%d", &y[0], &y[1], &y[2])
 	return slices.Compare(x[:], y[:])
 }
+
+// Claimable returns, by key, how many blocks a worker could claim now: open
+// runs in them, and nobody holds them.
+func (sn *Snapshot) Claimable(states []RunState) map[string]int {
+	open := map[*Block]bool{}
+	for _, st := range states {
+		if st.State == StateQueued && len(st.Run.Tries) > 0 {
+			open[st.Run.Tries[len(st.Run.Tries)-1].Block] = true
+		}
+	}
+	n := map[string]int{}
+	for b := range open {
+		name := b.Name()
+		if newest, ok := sn.latest[name]; ok {
+			if g := sn.gens[genName(name, newest)]; g.claimed && g.seal == nil {
+				continue
+			}
+		}
+		n[sn.Plan.Key(b)]++
+	}
+	return n
+}

@@ -1,0 +1,288 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orch/launcher"
+	"orch/sweep/override"
+	"orch/sweep/results"
+)
+
+// Dispatcher makes Steps for one sweep. It is not safe for concurrent use; two
+// Dispatchers, in one process or on two hosts, are.
+type Dispatcher struct {
+	Sweep    *results.Sweep
+	Snapshot *results.Snapshot
+
+	// Launcher opens the launcher of a resource request, the same value for
+	// the same backend: its Jobs are asked once a Step.
+	Launcher func(ctx context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error)
+
+	// MayStart says whether this process may start workers of a backend. A
+	// foreground pool's workers live and die with the process that asked for
+	// them, so only submit starts those.
+	MayStart func(spec launcher.Spec) bool
+
+	// Worker returns the command line of a worker for a resource request.
+	Worker func(key string, spec launcher.Spec) (argv, env []string, err error)
+
+	// Now is the clock, with its monotonic reading.
+	Now func() time.Time
+
+	fenced map[string]time.Time // when this process's link() of a fence returned
+	barren map[string]int       // by key: submissions in a row whose workers ended without any run ending
+	ended  int                  // runs that had ended when the last submission was made
+	open   map[string]opened    // by key
+}
+
+type opened struct {
+	launcher.Launcher
+	spec launcher.Spec
+}
+
+// Outcome is what a Step found and did.
+type Outcome struct {
+	States  []results.RunState
+	Counts  results.Counts
+	Workers int      // alive or waiting to start, as far as the launchers know
+	Jobs    []string // IDs of jobs with such workers, by backend order
+	Started int      // workers asked for in this Step
+	Closed  int      // generations of dead workers sealed in this Step
+	Waiting int      // generations whose grace time is not over
+	Left    int      // runs that are neither ended nor stopped by an order
+	Notes   []string // what a person should know
+}
+
+// Over reports whether nothing is left that a later Step or a worker could do.
+func (o *Outcome) Over() bool { return o.Left == 0 && o.Workers == 0 && o.Waiting == 0 }
+
+// ErrBarren is wrapped when workers end again and again without getting
+// anything done: something is wrong with the setup, not with a run.
+var ErrBarren = errors.New("workers end without finishing any run")
+
+// maxBarren is how many submissions in a row may achieve nothing.
+const maxBarren = 3
+
+// Step moves the sweep forward once. Errors of one resource group do not keep
+// the others from going on; they come back joined.
+func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
+	if d.fenced == nil {
+		d.fenced, d.barren, d.open = map[string]time.Time{}, map[string]int{}, map[string]opened{}
+	}
+	if _, err := d.Snapshot.Refresh(); err != nil {
+		return nil, err
+	}
+	subs, err := d.Sweep.Submissions()
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	jobs, err := d.jobs(ctx, subs)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if err := d.reconcile(subs, jobs); err != nil {
+		errs = append(errs, err)
+	}
+	out := &Outcome{}
+	if err := d.bury(jobs, out); err != nil {
+		errs = append(errs, err)
+	}
+	if out.Closed > 0 {
+		if _, err := d.Snapshot.Refresh(); err != nil {
+			return nil, err
+		}
+	}
+	out.States = d.Snapshot.Derive()
+	out.Counts = results.Count(out.States)
+	for _, st := range out.States {
+		if st.State == results.StateQueued || st.State == results.StateRunning {
+			out.Left++
+		}
+	}
+	d.count(subs, jobs, out)
+	if err := d.topUp(ctx, subs, jobs, out); err != nil {
+		errs = append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
+// workers is what the launchers say, by submission key.
+type workers map[string][]launcher.Worker
+
+func (w workers) alive(key string) int {
+	n := 0
+	for _, x := range w[key] {
+		if x.State == launcher.Pending || x.State == launcher.Running {
+			n++
+		}
+	}
+	return n
+}
+
+// launcherFor opens the launcher that serves a key now.
+func (d *Dispatcher) launcherFor(ctx context.Context, key string) (opened, error) {
+	if o, ok := d.open[key]; ok {
+		return o, nil
+	}
+	g := d.Snapshot.Plan.Group(key)
+	if g == nil {
+		return opened{}, fmt.Errorf("resource group %s is in no plan", key)
+	}
+	l, spec, err := d.Launcher(ctx, g.Launcher)
+	if err != nil {
+		return opened{}, err
+	}
+	d.open[key] = opened{l, spec}
+	return d.open[key], nil
+}
+
+// jobs asks every launcher that this sweep has used, or will, once.
+func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission) (workers, error) {
+	w := workers{}
+	asked := map[launcher.Launcher]bool{}
+	var errs []error
+	ask := func(l launcher.Launcher) {
+		if asked[l] {
+			return
+		}
+		asked[l] = true
+		list, err := l.Jobs(ctx)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("list workers: %w", err))
+		}
+		for _, x := range list {
+			w[x.Key] = append(w[x.Key], x)
+		}
+	}
+	for _, key := range d.Snapshot.Plan.Keys() {
+		o, err := d.launcherFor(ctx, key)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		ask(o.Launcher)
+	}
+	return w, errors.Join(errs...)
+}
+
+// reconcile finds out what became of submissions without an answer: the job's
+// unique name tells. What cannot be told yet stays open, and is never asked for
+// again blindly.
+func (d *Dispatcher) reconcile(subs []*results.Submission, jobs workers) error {
+	var errs []error
+	for _, sub := range subs {
+		if sub.Intent == nil || sub.Answer != nil {
+			continue
+		}
+		var a results.Answer
+		switch found := jobs[sub.Intent.Key]; {
+		case len(found) > 0:
+			a = results.Answer{Accepted: true, Job: found[0].Job, How: "found by name"}
+		case sub.Intent.Backend == "pool" && sub.Intent.By.Fate() == results.FateDead:
+			// A pool's job is known on its host from before its first worker
+			// starts, so one that is not known has none.
+			a = results.Answer{How: "submitter died", Reason: "its submitter died before it started any worker"}
+		default:
+			continue
+		}
+		errs = append(errs, sub.Record(a))
+	}
+	return errors.Join(errs...)
+}
+
+// bury closes the generations of dead holders: at once where death is proven,
+// else after a fence and the grace time.
+func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
+	var errs []error
+	self := results.Self()
+	by := fmt.Sprintf("%s-%d", self.Host, self.PID)
+	silence := time.Duration(d.Sweep.Tree().Silence * float64(time.Second))
+	for _, c := range d.Snapshot.OpenClaims() {
+		proven, suspected, class := d.judge(c, jobs, silence)
+		if !proven && !suspected {
+			continue
+		}
+		full := fmt.Sprintf("%s.%d", c.Block, c.Gen)
+		at, fenced := d.fenced[full]
+		if !fenced {
+			if err := d.Sweep.Fence(c.Block, c.Gen, by); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			at = d.Now()
+			d.fenced[full] = at
+		}
+		grace := 2 * time.Duration(c.Holder.DirCache*float64(time.Second))
+		if !proven && d.Now().Sub(at) < grace {
+			out.Waiting++
+			continue
+		}
+		if _, err := d.Sweep.SealDead(c.Claim, by, class); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out.Closed++
+		out.Notes = append(out.Notes, fmt.Sprintf("worker %s is gone (%s): its unfinished runs are open again", c.Holder.Name, class))
+	}
+	return errors.Join(errs...)
+}
+
+// judge weighs the evidence about a holder.
+func (d *Dispatcher) judge(c results.OpenClaim, jobs workers, silence time.Duration) (proven, suspected bool, class results.Class) {
+	class = results.Lost
+	for _, w := range jobs[c.Holder.Key] {
+		if w.Index != c.Holder.Index || w.PID != 0 && w.PID != c.Holder.PID {
+			continue
+		}
+		if w.State == launcher.Ended {
+			proven, suspected, class = w.End.Proof, true, Class(w.End)
+		}
+	}
+	switch c.Holder.Fate() {
+	case results.FateDead:
+		proven = true
+	case results.FateRebooted:
+		suspected = true
+	case results.FateUnknown:
+		suspected = suspected || silence > 0 && c.Quiet > silence
+	}
+	return proven, suspected, class
+}
+
+// Class maps how a worker ended onto what that means for the run it held.
+func Class(e launcher.End) results.Class {
+	switch e.Cause {
+	case launcher.OutOfMemory:
+		return results.OutOfMemory
+	case launcher.OutOfTime:
+		return results.OutOfTime
+	case launcher.Preempted:
+		return results.Preempted
+	case launcher.NodeLost:
+		return results.NodeLost
+	case launcher.SetupFailed:
+		return results.BadSetup
+	case launcher.Cancelled:
+		return results.Cancelled
+	}
+	return results.Lost
+}
+
+// count adds up the workers of this sweep that live.
+func (d *Dispatcher) count(subs []*results.Submission, jobs workers, out *Outcome) {
+	for _, sub := range subs {
+		if sub.Intent == nil {
+			continue
+		}
+		if n := jobs.alive(sub.Intent.Key); n > 0 {
+			out.Workers += n
+			if sub.Answer != nil && sub.Answer.Job != "" {
+				out.Jobs = append(out.Jobs, sub.Answer.Job)
+			}
+		}
+	}
+}
