@@ -1,0 +1,95 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"orch/sweep/results"
+	"orch/trainer"
+)
+
+// end is everything known about a program that ended.
+type end struct {
+	ending
+	why     reason
+	task    *task
+	owes    bool     // something is owed at all
+	missing []string // what is owed and not there
+	logTail []byte   // if it failed
+	oomFile string   // where the kernel counted an out-of-memory kill meanwhile
+	oomKill bool
+}
+
+// judge returns the run's end as [trainer.Trainer.Train] does.
+func (e *end) judge() error {
+	good := e.exit == 0 && e.signal == ""
+	fail := func(class results.Class, err error) error {
+		return &trainer.Failure{Class: class, Exit: e.exit, Signal: e.signal, Err: err}
+	}
+	switch e.why {
+	case timedOut:
+		return fail(results.Timeout, fmt.Errorf("ran longer than task.timeout = %v", e.task.timeout))
+	case stalled:
+		return fail(results.Stall, fmt.Errorf("neither log nor metrics grew for task.stall = %v", e.task.stall))
+	case stopped:
+		// Programs that catch the signal, save and exit with 0 are common. So
+		// an exit code of 0 alone proves nothing here; a run that repeats
+		// finished work is cheaper than one that counts half of it.
+		if good && e.owes && len(e.missing) == 0 {
+			return nil
+		}
+		return fail(results.Preempted, fmt.Errorf("asked to leave, and left with %s", e.how()))
+	}
+	if good {
+		if len(e.missing) == 0 {
+			return nil
+		}
+		return fail(results.NoResult, fmt.Errorf("exit code 0, but it owes %s", strings.Join(e.missing, "; ")))
+	}
+	message := lastLine(e.logTail)
+	if killed := e.signal == "SIGKILL" || e.exit == 128+9; killed && e.oomKill {
+		return fail(results.OutOfMemory, fmt.Errorf("killed while the kernel counted an out-of-memory kill (%s); ask for more memory", e.oomFile))
+	}
+	if line := outOfMemoryText(e.logTail); line != "" {
+		return fail(results.OutOfMemory, errors.New(line))
+	}
+	if message == "" {
+		message = e.how() + ", and nothing on its log"
+	}
+	if e.task.shell && (e.exit == 126 || e.exit == 127) {
+		return fail(results.BadSetup, errors.New(message)) // sh found no such program
+	}
+	return fail(results.Failed, errors.New(message))
+}
+
+func (e *end) how() string {
+	if e.signal != "" {
+		return "signal " + e.signal
+	}
+	return fmt.Sprintf("exit code %d", e.exit)
+}
+
+// fromLog takes the patterns' values and returns what is missing of them. A
+// metric that came another way is not.
+func (g *gathered) fromLog(log *sink, patterns []*pattern) (missing []string) {
+	if len(patterns) == 0 {
+		return nil
+	}
+	if err := log.search(patterns); err != nil {
+		g.bad(results.LogFile, err)
+	}
+	for _, p := range patterns {
+		x, err := p.value()
+		if err == nil {
+			if err := g.set(p.metric, x); err != nil {
+				g.bad("task.metrics", err)
+			}
+			continue
+		}
+		if _, ok := g.results[p.metric]; !ok {
+			missing = append(missing, fmt.Sprintf("metric %s: %v", p.metric, err))
+		}
+	}
+	return missing
+}

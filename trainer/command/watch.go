@@ -1,0 +1,164 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"orch/trainer"
+)
+
+// reason is why a program ended.
+type reason uint8
+
+const (
+	byItself  reason = iota
+	cancelled        // the context ended
+	abandoned        // the context ended, and not even SIGKILL ended the program
+	stopped          // Run.Stop
+	timedOut         // task.timeout
+	stalled          // task.stall
+)
+
+const (
+	// How often a running program's metrics file is read.
+	pollEvery = 5 * time.Second
+
+	// After SIGKILL a process can still hang in the kernel, on a dead file
+	// server for instance. The worker does not wait longer than this for it.
+	killWait = 5 * time.Second
+
+	// Slurm signals a job's programs at the same moment as the worker. A
+	// program that such a signal ended is judged when the worker had the time
+	// to hear of it too.
+	newsWait = time.Second
+
+	// How often a process group is asked whether it is empty.
+	groupPoll = 10 * time.Millisecond
+)
+
+// watch waits for a program's end and hurries it where needed.
+type watch struct {
+	task *task
+	run  *trainer.Run
+	p    *process
+	log  *sink
+	tail tailer
+}
+
+// wait returns when nothing of the program's group is left, or nothing more
+// can be done about it.
+func (w *watch) wait(ctx context.Context) reason {
+	why := byItself
+	stop := w.run.Stop
+	every := pollEvery
+	if s := w.task.stall; s > 0 {
+		every = min(every, max(s/8, time.Millisecond))
+	}
+	tick := time.NewTimer(every)
+	defer tick.Stop()
+	var timeout, grace, last <-chan time.Time
+	if w.task.timeout > 0 {
+		t := time.NewTimer(w.task.timeout)
+		defer t.Stop()
+		timeout = t.C
+	}
+	moved, length := time.Now(), w.log.length
+	size := length()
+
+	// hurry asks the program to leave, with grace.
+	hurry := func(r reason, signal string) {
+		why, stop, timeout = r, nil, nil
+		w.p.keepGroup()
+		w.p.signal(signal)
+		grace = time.After(w.task.stopGrace)
+	}
+	kill := func() {
+		w.p.signal("SIGKILL")
+		grace, last = nil, time.After(killWait)
+	}
+	done := ctx.Done()
+	for {
+		select {
+		case <-w.p.done:
+			return w.rest(ctx, why, grace)
+		case <-done:
+			why, stop, timeout, done = cancelled, nil, nil, nil
+			kill()
+		case <-stop:
+			hurry(stopped, w.task.stopSignal)
+		case <-timeout:
+			hurry(timedOut, "SIGTERM")
+		case <-grace:
+			kill()
+		case <-last:
+			if why == cancelled {
+				return abandoned
+			}
+		case now := <-tick.C:
+			tick.Reset(every)
+			if n := length(); w.tail.poll() || n != size {
+				size, moved = n, now
+			} else if w.task.stall > 0 && why == byItself && now.Sub(moved) >= w.task.stall {
+				hurry(stalled, "SIGTERM")
+			}
+		}
+	}
+}
+
+// rest deals with the group of a program that has ended, and with news that
+// came at the same time as its end.
+func (w *watch) rest(ctx context.Context, why reason, grace <-chan time.Time) reason {
+	if why == byItself && w.signalled() {
+		select {
+		case <-ctx.Done():
+			return cancelled
+		case <-w.run.Stop:
+			why = stopped
+		case <-time.After(newsWait):
+		}
+	} else if why == byItself && (w.p.end.exit != 0 || w.p.end.signal != "") && closed(w.run.Stop) {
+		why = stopped
+	}
+	if !w.p.groupAlive() {
+		return why
+	}
+	// Its members have the rest of the grace if they were asked to leave, or
+	// have been killed and only need a moment to be gone. Zombies that nobody
+	// reaps count as members, so this has an end.
+	killed := grace == nil
+	var giveUp <-chan time.Time
+	if killed {
+		giveUp = time.After(groupGone)
+	}
+	for w.p.groupAlive() {
+		select {
+		case <-ctx.Done():
+			w.p.killGroup()
+			return cancelled
+		case <-grace:
+			w.p.killGroup()
+			killed, grace, giveUp = true, nil, time.After(groupGone)
+		case <-giveUp:
+			return why
+		case <-time.After(groupPoll):
+		}
+	}
+	return why
+}
+
+// groupGone is how long killed processes may take to disappear.
+const groupGone = 500 * time.Millisecond
+
+// signalled reports whether one of the signals ended the program that
+// schedulers and terminals send, directly or as a shell reports it.
+func (w *watch) signalled() bool {
+	switch w.p.end.signal {
+	case "SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", w.task.stopSignal:
+		return true
+	}
+	switch w.p.end.exit - 128 {
+	case 1, 2, 10, 12, 15: // the same signals on Linux
+		return true
+	}
+	return false
+}
