@@ -1,0 +1,161 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orch/launcher"
+)
+
+// stop asks all workers of a job to end, and sees to it that they do: SIGTERM
+// to their process groups now, SIGKILL after the grace. The first reason
+// stays, but for a Cancel, which outranks the others.
+func (p *Pool) stop(j *job, why stop) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if j.stopped == notStopped || why == stopCancel {
+		j.stopped = why
+	}
+	if j.kill != nil {
+		return // asked already
+	}
+	for i := range j.workers {
+		if w := &j.workers[i]; w.State == launcher.Running {
+			w.child.terminate()
+		}
+	}
+	j.kill = time.AfterFunc(max(0, p.opt.Grace), func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for i := range j.workers {
+			if w := &j.workers[i]; w.State == launcher.Running {
+				w.child.kill()
+			}
+		}
+	})
+}
+
+// Cancel implements [launcher.Launcher]. It returns when all processes of the
+// jobs are gone, or with an error when ctx ends first; workers of this Pool
+// are then still killed after the grace. Jobs of another host are an error;
+// those of this host are ended whoever started them.
+func (p *Pool) Cancel(ctx context.Context, ids ...string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("cancel: %w", err)
+	}
+	var own []*job
+	var others []record
+	var errs []error
+	for _, id := range ids {
+		if !keyForm.MatchString(id) {
+			continue // cannot be an ID of ours
+		}
+		p.mu.Lock()
+		j := p.jobs[id]
+		p.mu.Unlock()
+		if j == nil {
+			r, err := p.readRecord(id)
+			if err != nil {
+				errs = append(errs, err)
+			} else if r.Workers > 0 {
+				others = append(others, r)
+			}
+			continue
+		}
+		p.mu.Lock()
+		over := j.over()
+		p.mu.Unlock()
+		if over {
+			continue
+		}
+		p.askCancel(id)
+		p.stop(j, stopCancel)
+		own = append(own, j)
+	}
+	errs = append(errs, p.cancelOthers(ctx, others))
+	if len(own) > 0 {
+		end := time.NewTimer(max(0, p.opt.Grace) + lastWait)
+		defer end.Stop()
+		errs = append(errs, p.gone(own, end.C, ctx.Done()))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cancel: %w", err)
+	}
+	return nil
+}
+
+// cancelOthers ends jobs that another process started, or an earlier life of
+// this one. Their ends cannot be waited for, so their processes are looked at
+// again and again, less and less often.
+func (p *Pool) cancelOthers(ctx context.Context, recs []record) error {
+	var errs []error
+	live := recs[:0]
+	for _, r := range recs {
+		switch r.where(p.self) {
+		case elsewhere:
+			errs = append(errs, fmt.Errorf("job %s belongs to host %s: cancel it there", r.key(), r.Host))
+		case thisBoot:
+			if !r.over() {
+				p.askCancel(r.key())
+				live = append(live, r)
+			}
+		}
+	}
+	killAt := time.Now().Add(max(0, p.opt.Grace))
+	end := killAt.Add(lastWait)
+	pause, asked := 5*time.Millisecond, map[int]bool{}
+	for len(live) > 0 {
+		procs := p.processes(live)
+		if len(procs) == 0 {
+			break
+		}
+		now := time.Now()
+		if now.After(end) {
+			errs = append(errs, fmt.Errorf("%d processes are still there after SIGKILL", len(procs)))
+			break
+		}
+		for _, x := range procs {
+			switch {
+			case !now.Before(killAt):
+				killProcess(x)
+			case !asked[x.pid]:
+				asked[x.pid] = true
+				terminateProcess(x)
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.Join(append(errs, fmt.Errorf("%d processes are still ending: %w", len(procs), ctx.Err()))...)
+		}
+		pause = min(2*pause, 200*time.Millisecond)
+	}
+	return errors.Join(errs...)
+}
+
+// processes returns what lives of these jobs: workers on record, and on Linux
+// everything that carries the job's key.
+func (p *Pool) processes(recs []record) []process {
+	var all []process
+	seen := map[int]bool{}
+	keys := make(map[string]bool, len(recs))
+	for _, r := range recs {
+		keys[r.key()] = true
+		for _, w := range r.workers {
+			if !w.ended && w.pid != 0 && alive(w.pid, w.start) {
+				seen[w.pid] = true
+				all = append(all, process{pid: w.pid, start: w.start, leader: true})
+			}
+		}
+	}
+	for _, x := range strays(func(key string, _ int) bool { return keys[key] }) {
+		if !seen[x.pid] {
+			all = append(all, x)
+		}
+	}
+	return all
+}
