@@ -1,0 +1,246 @@
+package data
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestDigits(t *testing.T) {
+	src, err := Load("digits", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src.All.Len() != 1797 || src.All.Features() != 64 || src.Test != nil {
+		t.Fatalf("digits: %d examples of %d features, own test set %v; want 1797, 64, none", src.All.Len(), src.All.Features(), src.Test)
+	}
+	// Class sizes as published with the data set (optdigits.names).
+	want := []int{178, 182, 177, 183, 181, 182, 181, 179, 174, 180}
+	got := make([]int, 10)
+	all := View{src.All, seq(src.All.Len())}
+	for i := range all.Len() {
+		got[all.Label(i)]++
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("class sizes = %v, want %v", got, want)
+	}
+	// The first row of the published file.
+	x := make([]float32, 64)
+	all.Row(x, 0)
+	if w := []float32{0, 0, 5. / 16, 13. / 16, 9. / 16, 1. / 16, 0, 0}; !slices.Equal(x[:8], w) || all.Label(0) != 0 {
+		t.Errorf("first image starts with %v, label %d; want %v, 0", x[:8], all.Label(0), w)
+	}
+}
+
+func TestParseDigitsProblems(t *testing.T) {
+	row := strings.Repeat("1,", 64)
+	for _, tt := range []struct{ name, text, want string }{
+		{"short", "1,2\n", "line 1: 2 fields, want 65"},
+		{"count", strings.Repeat("17,", 64) + "1\n", "line 1: count 17 is not in 0..16"},
+		{"label", row + "10\n", "label 10 of example 0 is not in 0..9"},
+		{"text", row + "1\n" + row + "x\n", `line 2: strconv.ParseUint: parsing "x": invalid syntax`},
+	} {
+		if _, err := parseDigits(tt.text); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: parseDigits = %v, want %s", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	src, _ := Load("digits", "")
+	rng := func(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+	p, err := src.Split(rng(1), 0.1, 0.2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := [3]int{p.Train.Len(), p.Val.Len(), p.Test.Len()}, [3]int{1258, 180, 359}; got != want {
+		t.Errorf("sizes = %v, want %v", got, want)
+	}
+	all := slices.Concat(p.Train.Rows, p.Val.Rows, p.Test.Rows)
+	slices.Sort(all)
+	if !slices.Equal(all, seq(1797)) {
+		t.Error("the parts are no partition of the examples")
+	}
+	again, _ := src.Split(rng(1), 0.1, 0.2)
+	if !slices.Equal(p.Train.Rows, again.Train.Rows) {
+		t.Error("the same stream gives another split")
+	}
+	other, _ := src.Split(rng(2), 0.1, 0.2)
+	if slices.Equal(p.Test.Rows, other.Test.Rows) {
+		t.Error("another stream gives the same split")
+	}
+	wider, _ := src.Split(rng(1), 0.3, 0.2)
+	if !slices.Equal(p.Test.Rows, wider.Test.Rows) {
+		t.Error("the test part changed with val_fraction")
+	}
+	if _, err := src.Split(rng(1), 0.5, 0.5); err == nil || !strings.Contains(err.Error(), "lower them") {
+		t.Errorf("Split that leaves nothing to train on = %v, want the fix", err)
+	}
+}
+
+// idx makes an IDX file of unsigned bytes.
+func idx(data []byte, dims ...int) []byte {
+	b := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		b = append(b, byte(d>>24), byte(d>>16), byte(d>>8), byte(d))
+	}
+	return append(b, data...)
+}
+
+func zip(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	w.Write(b)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func TestReadIDX(t *testing.T) {
+	good := idx([]byte{1, 2, 3, 4, 5, 6}, 3, 1, 2)
+	for _, tt := range []struct {
+		name string
+		file []byte
+		want string // "" for fine
+	}{
+		{"plain", good, ""},
+		{"gzip", zip(t, good), ""},
+		{"empty", nil, "unexpected EOF"},
+		{"half a header", good[:7], "unexpected EOF"},
+		{"wrong magic", append([]byte{0, 0, 13}, good[3:]...), "starts with 00 00 0d 03, want 00 00 08 03"},
+		{"wrong rank", idx(make([]byte, 20), 20), "starts with 00 00 08 01"},
+		{"short", good[:len(good)-1], "ends after 5 of the 6 bytes"},
+		{"long", append(slices.Clone(good), 0), "more than the 6 bytes"},
+		{"lying header", idx(nil, 1<<31, 1<<31, 1<<31), "claims more than"},
+		{"big header, small file", idx([]byte{1}, 1<<20, 28, 28), "ends after 1 of"},
+		{"cut gzip", zip(t, good)[:20], "unexpected EOF"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dims, data, err := readIDX(bytes.NewReader(tt.file), 3)
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("readIDX = %v, want an error with %q", err, tt.want)
+				}
+				return
+			}
+			if err != nil || !slices.Equal(dims, []int{3, 1, 2}) || !bytes.Equal(data, []byte{1, 2, 3, 4, 5, 6}) {
+				t.Errorf("readIDX = %v, %v, %v", dims, data, err)
+			}
+		})
+	}
+}
+
+func TestReadIDXAllocatesWhatArrives(t *testing.T) {
+	lie := idx([]byte{1, 2, 3}, 1<<15, 28, 28) // claims 25 MB
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	readIDX(bytes.NewReader(lie), 3)
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("a file of %d bytes made readIDX allocate %d", len(lie), n)
+	}
+}
+
+func FuzzReadIDX(f *testing.F) {
+	good := idx([]byte{1, 2, 3, 4, 5, 6}, 3, 1, 2)
+	f.Add(good)
+	f.Add(zip(f, good))
+	f.Add(idx(nil, 1<<31, 1<<31, 0))
+	f.Add(good[:9])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dims, data, err := readIDX(bytes.NewReader(b), 3)
+		if err != nil {
+			return
+		}
+		if len(dims) != 3 || dims[0]*dims[1]*dims[2] != len(data) {
+			t.Errorf("readIDX accepted %d bytes for dimensions %v", len(data), dims)
+		}
+	})
+}
+
+// writeMNIST writes a small set in MNIST's form; change may replace files.
+func writeMNIST(t *testing.T, change map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string][]byte{
+		"train-images-idx3-ubyte":    idx(bytes.Repeat([]byte{0, 51, 102, 255}, 5), 5, 2, 2),
+		"train-labels-idx1-ubyte.gz": zip(t, idx([]byte{0, 1, 2, 3, 4}, 5)),
+		"t10k-images.idx3-ubyte":     idx(make([]byte, 8), 2, 2, 2),
+		"t10k-labels-idx1-ubyte":     idx([]byte{9, 8}, 2),
+	}
+	for name, b := range change {
+		files[name] = b
+	}
+	for name, b := range files {
+		if b == nil {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestMNIST(t *testing.T) {
+	dir := writeMNIST(t, nil)
+	src, err := Load("mnist", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := Load("mnist", dir); again != src {
+		t.Error("a second Load read the files again")
+	}
+	p, err := src.Split(rand.New(rand.NewPCG(1, 1)), 0.2, 0.9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := [3]int{p.Train.Len(), p.Val.Len(), p.Test.Len()}, [3]int{4, 1, 2}; got != want {
+		t.Errorf("sizes = %v, want %v (the set's own test part)", got, want)
+	}
+	x := make([]float32, 4)
+	p.Train.Row(x, 0)
+	if !slices.Equal(x, []float32{0, 0.2, 0.4, 1}) || p.Test.Label(0) != 9 {
+		t.Errorf("row = %v, test label %d; want [0 0.2 0.4 1], 9", x, p.Test.Label(0))
+	}
+}
+
+func TestMNISTProblems(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change map[string][]byte
+		want   string
+	}{
+		{"missing", map[string][]byte{"t10k-labels-idx1-ubyte": nil}, "no file t10k-labels-idx1-ubyte (or t10k-labels-idx1-ubyte.gz) in "},
+		{"label", map[string][]byte{"t10k-labels-idx1-ubyte": idx([]byte{9, 10}, 2)}, "t10k-labels-idx1-ubyte: label 10 of example 1"},
+		{"count", map[string][]byte{"t10k-labels-idx1-ubyte": idx([]byte{9}, 1)}, "1 labels for the 2 images"},
+		{"shape", map[string][]byte{"t10k-images.idx3-ubyte": idx(make([]byte, 6), 2, 3, 1)}, "images of [3 1] pixels, but those of"},
+		{"torn", map[string][]byte{"train-images-idx3-ubyte": idx(make([]byte, 5), 5, 2, 2)}, "train-images-idx3-ubyte: ends after 5 of the 20 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Load("mnist", writeMNIST(t, tt.change))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("Load = %v, want an error with %q", err, tt.want)
+			}
+			if got := errors.Is(err, fs.ErrNotExist); got != (tt.name == "missing") {
+				t.Errorf("errors.Is(%v, fs.ErrNotExist) = %v", err, got)
+			}
+		})
+	}
+	if _, err := Load("mnist", ""); err == nil || !strings.Contains(err.Error(), "data.dir is empty") {
+		t.Errorf("Load without a folder = %v", err)
+	}
+	if _, err := Load("minst", ""); err == nil || !strings.Contains(err.Error(), "digits, mnist") {
+		t.Errorf("Load of an unknown set = %v", err)
+	}
+}
