@@ -57,3 +57,7 @@ func splitGen(s string) (block string, gen int, ok bool) {
 }
 
 func genName(block string, gen int) string { return block + "." + strconv.Itoa(gen) }
+
+// GenName returns the name of a generation of a block, "<block>.<generation>",
+// as claims, records and rows use it.
+func GenName(block string, gen int) string { return genName(block, gen) }

@@ -110,6 +110,17 @@ func (r *RunSpec) Fields() ([]override.Field, error) {
 	return v.Fields(), err
 }
 
+// Swept returns the value of an axis for this run: the option of a config
+// group, or the value of a key.
+func (r *RunSpec) Swept(h *Header, axis string, config override.Value) (override.Value, bool) {
+	if r.Base < len(h.Choices) {
+		if v, ok := h.Choices[r.Base].Lookup(axis); ok {
+			return v, true
+		}
+	}
+	return config.Get(axis)
+}
+
 // Config returns the run's whole resolved config.
 func (r *RunSpec) Config(h *Header) (override.Value, error) {
 	fields, err := r.Fields()

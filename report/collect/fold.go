@@ -1,0 +1,104 @@
+package collect
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"orch/sweep/override"
+	"orch/sweep/results"
+)
+
+// Options of a fold.
+type Options struct {
+	Series bool // also the metric rows of the counted attempts
+}
+
+// Fold computes a sweep's tables from a snapshot of its tree. It is a pure
+// function of what the snapshot has read.
+func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
+	t := &Tables{Sweep: sn.Sweep().Name}
+	if h := sn.Plan.Header(); h != nil {
+		t.Header = *h
+	}
+	counted := map[string]string{} // run -> block and generation of its counted attempt
+	for _, st := range sn.Derive() {
+		row, err := runRow(st)
+		if err != nil {
+			t.Problems = append(t.Problems, Problem{File: "plans", Text: err.Error()})
+		}
+		t.Runs = append(t.Runs, row)
+		for i, a := range st.Attempts {
+			t.Attempts = append(t.Attempts, attemptRow(st, a, i == st.Counted))
+		}
+		if st.Counted >= 0 {
+			a := st.Attempts[st.Counted]
+			counted[st.Run.ID] = results.GenName(a.Block, a.Gen)
+		}
+	}
+	if o.Series {
+		err := sn.Sweep().Rows(func(r results.Row) {
+			if counted[r.Run] != r.Block {
+				return
+			}
+			for _, m := range r.Metrics {
+				t.Series = append(t.Series, Point{Run: r.Run, Step: r.Step, Name: m.Name, Value: m.Value})
+			}
+		}, func(p results.Problem) { t.Problems = append(t.Problems, Problem(p)) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range sn.Problems {
+		t.Problems = append(t.Problems, Problem(p))
+	}
+	slices.SortFunc(t.Problems, func(a, b Problem) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		return int(a.Offset - b.Offset)
+	})
+	return t, nil
+}
+
+func runRow(st results.RunState) (Run, error) {
+	config, err := st.Run.Spec.Config(&st.Run.Segment.Header)
+	row := Run{ID: st.Run.ID, Name: st.Run.Name, State: string(st.State), Config: config, Attempts: len(st.Attempts)}
+	h := &st.Run.Segment.Header
+	for _, axis := range h.Axes {
+		if v, ok := st.Run.Spec.Swept(h, axis.Key, config); ok {
+			row.Swept = append(row.Swept, override.Field{Key: override.StringValue(axis.Key), Val: v})
+		}
+	}
+	if st.Counted < 0 {
+		if st.Order != nil {
+			row.Message = st.Order.Cause
+		}
+		return row, err
+	}
+	end, a := st.End, st.Attempts[st.Counted]
+	row.Class, row.Seconds, row.Message = end.Class, end.Seconds, end.Message
+	for _, m := range end.Metrics {
+		row.Metrics = append(row.Metrics, Metric(m))
+	}
+	slices.SortFunc(row.Metrics, func(a, b Metric) int { return strings.Compare(a.Name, b.Name) })
+	if a.Holder != nil {
+		row.Host, row.Code = a.Holder.Host, a.Holder.Orch
+	}
+	return row, err
+}
+
+func attemptRow(st results.RunState, a results.AttemptState, counted bool) Attempt {
+	row := Attempt{Run: st.Run.ID, Folder: path.Join("runs", st.Run.Name, a.Folder), Class: a.Class, Counted: counted}
+	if a.Holder != nil {
+		row.Worker, row.Host = a.Holder.Name, a.Holder.Host
+	}
+	if a.Start != nil {
+		row.Start = time.UnixMilli(a.Start.Time).UTC()
+	}
+	if e := a.End; e != nil {
+		row.Seconds, row.Exit, row.Signal, row.Message, row.MaxRSS, row.CPU = e.Seconds, e.Exit, e.Signal, e.Message, e.MaxRSS, e.CPU
+	}
+	return row
+}

@@ -1,0 +1,87 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orch/launcher"
+)
+
+// ErrInterrupted says that the sweep was left before it was over, cleanly:
+// submitting the same file again goes on with it.
+var ErrInterrupted = errors.New("interrupted")
+
+// Poll bounds how often Drive looks at the tree between events: fast enough for
+// a progress bar, and never so often that looking takes more than a tenth of
+// the time.
+const (
+	pollLeast = 100 * time.Millisecond
+	pollMost  = 10 * time.Second
+	pollShare = 10
+)
+
+// Drive makes Steps until the sweep is over, and calls each after every one.
+// It is the loop of a foreground submit. When leave is closed it asks the
+// workers to leave, waits for them, and returns ErrInterrupted; when ctx ends
+// it returns at once, and whoever owns the launcher ends the workers.
+func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func(*Outcome)) (*Outcome, error) {
+	leaving := false
+	for {
+		changed := d.changes()
+		begin := time.Now()
+		out, err := d.Step(ctx)
+		if err != nil && (out == nil || errors.Is(err, ErrBarren) || launcher.IsRefused(err) || ctx.Err() != nil) {
+			return out, err
+		}
+		if err != nil {
+			out.Notes = append(out.Notes, err.Error())
+		}
+		each(out)
+		switch {
+		case leaving && out.Workers == 0:
+			return out, ErrInterrupted
+		case !leaving && out.Over():
+			return out, nil
+		}
+		wait := min(max(pollLeast, pollShare*time.Since(begin)), pollMost)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return out, ctx.Err()
+		case <-leave:
+			leave, leaving = nil, true
+			d.MayStart = func(launcher.Spec) bool { return false }
+			d.cancelWorkers(ctx, out)
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// changes returns a channel that is closed when a worker of ours ends, if some
+// launcher can tell.
+func (d *Dispatcher) changes() <-chan struct{} {
+	for _, o := range d.open {
+		if n, ok := launcher.As[launcher.Notifier](o.Launcher); ok {
+			return n.Changed()
+		}
+	}
+	return nil
+}
+
+// cancelWorkers asks every worker of the sweep that this process may end to
+// leave. Errors are not fatal: the loop sees who stays.
+func (d *Dispatcher) cancelWorkers(ctx context.Context, out *Outcome) {
+	done := map[launcher.Launcher]bool{}
+	for _, o := range d.open {
+		if !done[o.Launcher] {
+			done[o.Launcher] = true
+			if err := o.Cancel(ctx, out.Jobs...); err != nil {
+				out.Notes = append(out.Notes, err.Error())
+			}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"orch/sweep"
+	"orch/sweep/override"
+	"orch/sweep/results"
+)
+
+// Publication says how a plan becomes a segment.
+type Publication struct {
+	Kind       results.Kind // KindPlan, KindAdd or KindRerun
+	Provenance results.Provenance
+	Source     []byte // the sweep file as given, or nil
+
+	// Workers returns how many workers a resource request can have at once and
+	// how many runs each executes at a time, for the sizes of blocks; known
+	// says whether the request states how long a run takes.
+	Workers func(table override.Value) (workers, parallel int, known bool, err error)
+}
+
+// Published says what publishing did.
+type Published struct {
+	Segment   int      // its number; 0: nothing to write, the tree has it all
+	IDs       []string // of all runs of the plan, in order
+	Total     int
+	New       int // runs that get their first try
+	Done      int // runs with a result
+	Failed    int // runs that ended without one; orch retry opens them
+	Open      int // runs that are queued or running already
+	Dropped   int // runs of the plan before that this one does not have
+	Again     int // runs that get another try (rerun)
+	OtherCode int // of Done: results that another binary computed
+}
+
+// Publish writes what a plan adds to a sweep as a new segment. Runs that have
+// ended or are open keep what they have; so a plan that is submitted again
+// changes nothing, and one that was edited keeps every result whose run has
+// the same identity. If someone else publishes at the same time it looks again.
+func Publish(s *results.Sweep, plan *sweep.Plan, o Publication) (*Published, error) {
+	for {
+		sn, err := s.Snapshot()
+		if err != nil {
+			return nil, err
+		}
+		pub, err := publish(s, sn, plan, o)
+		if !errors.Is(err, results.ErrChanged) {
+			return pub, err
+		}
+	}
+}
+
+func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publication) (*Published, error) {
+	states := map[string]results.RunState{}
+	for _, st := range sn.Derive() {
+		states[st.Run.ID] = st
+	}
+	pub := &Published{}
+	h := plan.Header()
+	h.Kind, h.Provenance = o.Kind, o.Provenance
+	for k := range h.Groups {
+		h.Groups[k].Key = results.GroupKey(h.Groups[k].Launcher)
+	}
+	work := func(spec *results.RunSpec) bool {
+		st, known := states[spec.ID]
+		if !known || len(st.Run.Tries) == 0 {
+			return true
+		}
+		return o.Kind == results.KindRerun && st.End != nil
+	}
+	perGroup := make([]int, len(h.Groups))
+	adopt := map[[2]int]string{}
+	listed := map[string]bool{}
+	same := true // the newest plan has exactly these runs, planned
+	for spec, err := range plan.Specs() {
+		if err != nil {
+			return nil, err
+		}
+		pub.IDs = append(pub.IDs, spec.ID)
+		pub.Total++
+		listed[spec.ID] = true
+		st, known := states[spec.ID]
+		same = same && known && st.Run.Planned
+		if work(&spec) {
+			perGroup[spec.Group]++
+		}
+		switch {
+		case !known || len(st.Run.Tries) == 0:
+			pub.New++
+			continue
+		case o.Kind == results.KindRerun && st.End != nil:
+			pub.Again++
+			continue
+		}
+		switch st.State {
+		case results.StateDone:
+			pub.Done++
+			if a := st.Attempts[st.Counted]; a.Holder != nil && a.Holder.Orch != "" && a.Holder.Orch != o.Provenance.Orch {
+				pub.OtherCode++
+			}
+		case results.StateFailed:
+			pub.Failed++
+		default:
+			pub.Open++
+			b := st.Run.Tries[len(st.Run.Tries)-1].Block
+			if key := h.Groups[spec.Group].Key; sn.Plan.Key(b) != key {
+				adopt[[2]int{b.Segment, b.Group}] = key
+			}
+		}
+	}
+	if o.Kind == results.KindPlan {
+		for id, st := range states {
+			if st.Run.Planned && !listed[id] {
+				pub.Dropped++
+			}
+		}
+	}
+	if same && pub.New+pub.Again+pub.Dropped+len(adopt) == 0 && sameHeader(sn.Plan.Header(), &h) {
+		return pub, nil
+	}
+	for k := range h.Groups {
+		g := &h.Groups[k]
+		workers, parallel, known, err := o.Workers(g.Launcher)
+		if err != nil {
+			return nil, err
+		}
+		g.Workers = workers * parallel
+		g.Single = results.SingleBlocks(perGroup[k], g.Workers, known)
+	}
+	for at, key := range adopt {
+		h.Adopts = append(h.Adopts, results.Adoption{Segment: at[0], Group: at[1], Key: key})
+	}
+	specs := func(yield func(results.RunSpec, error) bool) {
+		for spec, err := range plan.Specs() {
+			if err == nil {
+				spec.Work = work(&spec)
+			}
+			if !yield(spec, err) {
+				return
+			}
+		}
+	}
+	var err error
+	pub.Segment, err = s.Publish(h, iter.Seq2[results.RunSpec, error](specs), o.Source, sn.Plan.Newest())
+	if err != nil {
+		return nil, fmt.Errorf("sweep %s: %w", s.Name, err)
+	}
+	return pub, nil
+}
+
+// sameHeader reports whether a new segment would say nothing new besides its
+// runs: a changed hypothesis, for one, is news.
+func sameHeader(old, h *results.Header) bool {
+	if old == nil || len(old.Owes) != len(h.Owes) || len(old.Axes) != len(h.Axes) || len(old.Volatile) != len(h.Volatile) {
+		return false
+	}
+	for i := range h.Owes {
+		if old.Owes[i] != h.Owes[i] {
+			return false
+		}
+	}
+	for i := range h.Volatile {
+		if old.Volatile[i] != h.Volatile[i] {
+			return false
+		}
+	}
+	for i, a := range h.Axes {
+		b := old.Axes[i]
+		if a.Key != b.Key || len(a.Values) != len(b.Values) {
+			return false
+		}
+		for j := range a.Values {
+			if !a.Values[j].Equal(b.Values[j]) {
+				return false
+			}
+		}
+	}
+	return old.Study.Equal(h.Study) && old.Retry.Equal(h.Retry)
+}
