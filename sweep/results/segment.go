@@ -29,14 +29,15 @@ type Header struct {
 	Number     int              `json:"number"`
 	Provenance Provenance       `json:"provenance"`
 	Axes       []Axis           `json:"axes,omitempty"`
-	Study      override.Value   `json:"study"`            // the sweep file's [study], resolved; null without one
-	Retry      override.Value   `json:"retry"`            // the sweep file's [retry] policy, resolved; null without one
-	Bases      []override.Value `json:"bases"`            // resolved configs; a run is one of them plus its delta
-	Groups     []Group          `json:"groups"`           // resource requests, by number
-	Owes       []string         `json:"owes,omitempty"`   // metrics a run must have to be done
-	Volatile   []string         `json:"volatile"`         // keys that are no part of a run's identity
-	Adopts     []Adoption       `json:"adopts,omitempty"` // blocks of earlier segments that other groups serve from now on
-	Cause      string           `json:"cause,omitempty"`  // why this segment exists, for retries
+	Study      override.Value   `json:"study"`             // the sweep file's [study], resolved; null without one
+	Retry      override.Value   `json:"retry"`             // the sweep file's [retry] policy, resolved; null without one
+	Bases      []override.Value `json:"bases"`             // resolved configs; a run is one of them plus its delta
+	Choices    []override.Value `json:"choices,omitempty"` // by base: the options of the swept config groups, {"model": "net5"}
+	Groups     []Group          `json:"groups"`            // resource requests, by number
+	Owes       []string         `json:"owes,omitempty"`    // metrics a run must have to be done
+	Volatile   []string         `json:"volatile"`          // keys that are no part of a run's identity
+	Adopts     []Adoption       `json:"adopts,omitempty"`  // blocks of earlier segments that other groups serve from now on
+	Cause      string           `json:"cause,omitempty"`   // why this segment exists, for retries
 }
 
 // Adoption says that the blocks of a group of an earlier segment are served by
