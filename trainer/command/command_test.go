@@ -1,3 +1,5 @@
+//go:build unix
+
 package command
 
 import (
@@ -20,18 +22,27 @@ import (
 	"orch/trainer"
 )
 
-// The test binary is a program too: with this variable set it prints what it
-// was given.
+// The test binary is a program too: this variable names the act.
 const actVariable = "ORCH_TEST_ACT"
 
-func TestMain(m *testing.M) {
-	switch os.Getenv(actVariable) {
-	case "":
-		os.Exit(m.Run())
-	case "argv":
+// acts are the programs that the test binary can be.
+var acts = map[string]func(){
+	"argv": func() {
 		b, _ := json.Marshal(os.Args[1:])
 		fmt.Printf("%s\n", b)
+	},
+	"env": func() {
+		b, _ := json.Marshal(os.Environ())
+		fmt.Printf("%s\n", b)
+	},
+}
+
+func TestMain(m *testing.M) {
+	if act := acts[os.Getenv(actVariable)]; act != nil {
+		act()
+		return
 	}
+	os.Exit(m.Run())
 }
 
 // self returns the test binary's path.
@@ -317,4 +328,3 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
-

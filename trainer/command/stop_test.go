@@ -1,0 +1,199 @@
+//go:build unix
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orch/sweep/results"
+	"orch/trainer"
+)
+
+// A program that says when it is ready, so that a test signals it only then.
+// On the signal it does what the test asks.
+func untilReady(onSignal string) string {
+	return "trap '" + onSignal + "' TERM; echo ready; i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done"
+}
+
+func TestStop(t *testing.T) {
+	const metric = "[task.metrics]\nacc = 'acc ([0-9.]+)'"
+	tests := []struct {
+		name   string
+		config string
+		class  results.Class // NoEnd: done
+		exit   int
+		signal string
+		ckpts  string
+		log    string
+	}{
+		{name: "dies of it", config: sh("echo ready; exec sleep 60"), class: results.Preempted, signal: "SIGTERM"},
+		{name: "saves and leaves", config: sh(untilReady("echo x > $ORCH_CKPT_DIR/7.pt; exit 75")),
+			class: results.Preempted, exit: 75, ckpts: "0 ckpt/7.pt"},
+		{name: "names its checkpoint", config: sh(untilReady(`echo x > $ORCH_RUN_DIR/a.pt; echo "{\"step\":7,\"checkpoint\":\"$ORCH_RUN_DIR/a.pt\"}" >> $ORCH_METRICS; exit 1`)),
+			class: results.Preempted, exit: 1, ckpts: "7 a.pt"},
+		{name: "unfinished checkpoint", config: sh(untilReady("echo x > $ORCH_CKPT_DIR/7.pt.tmp; exit 75")), class: results.Preempted, exit: 75},
+		{name: "exit 0 that owes nothing", config: sh(untilReady("exit 0")), class: results.Preempted},
+		{name: "exit 0, metric missing", config: sh(untilReady("exit 0"), metric), class: results.Preempted},
+		{name: "exit 0 with everything owed", config: sh(untilReady("echo acc 0.5; exit 0"), metric)},
+		{name: "ignores it", config: sh(untilReady(""), "stop_grace = '200ms'"), class: results.Preempted, signal: "SIGKILL"},
+		{name: "another signal", config: sh("trap 'echo got USR1; exit 9' USR1; echo ready; while :; do sleep 0.1; done", "stop_signal = 'usr1'"),
+			class: results.Preempted, exit: 9, log: "got USR1"},
+		{name: "no grace", config: sh(untilReady(""), "stop_grace = '0s'"), class: results.Preempted, signal: "SIGKILL"},
+		// sh dies at once of a signal to its group; what it called may still save.
+		{name: "the child of a shell saves", class: results.Preempted, signal: "SIGTERM", ckpts: "0 ckpt/1", log: "saved",
+			config: "[task]\nshell = true\ncommand = '''sh -c 'trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; echo saved; exit 0\" TERM; echo ready; while :; do sleep 0.1; done'; true'''"},
+		{name: "a child that does not leave", class: results.Preempted, signal: "SIGTERM",
+			config: "[task]\nshell = true\nstop_grace = '300ms'\ncommand = '''sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'; true'''"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newTrial(t, tt.config)
+			go func() {
+				for !strings.Contains(r.out(), "ready") && t.Context().Err() == nil {
+					time.Sleep(2 * time.Millisecond)
+				}
+				close(r.stop)
+			}()
+			err := r.train(t)
+			if tt.class == results.NoEnd {
+				if err != nil {
+					t.Fatalf("Train = %v, want done", err)
+				}
+				return
+			}
+			f := wantFailure(t, err, tt.class)
+			if f.Exit != tt.exit || f.Signal != tt.signal {
+				t.Errorf("Train = exit %d, signal %q, want %d, %q (%v)", f.Exit, f.Signal, tt.exit, tt.signal, f)
+			}
+			if got := strings.Join(r.rec.ckpts, ","); got != tt.ckpts {
+				t.Errorf("checkpoints = %q, want %q", got, tt.ckpts)
+			}
+			if !strings.Contains(r.out(), tt.log) {
+				t.Errorf("log = %q, want %q in it", r.out(), tt.log)
+			}
+		})
+	}
+}
+
+func TestStopBeforeStart(t *testing.T) {
+	r := newTrial(t, sh("echo started"))
+	close(r.stop)
+	if err := r.train(t); !errors.Is(err, trainer.ErrPreempted) || r.out() != "" {
+		t.Errorf("Train = %v, log %q, want %v and no start", err, r.out(), trainer.ErrPreempted)
+	}
+}
+
+// A scheduler signals the program and the worker at the same time, and the
+// program may be gone before the worker closes Stop.
+func TestStopAfterTheSignal(t *testing.T) {
+	r := newTrial(t, sh("touch $ORCH_RUN_DIR/gone; kill -TERM $$"))
+	go func() {
+		for t.Context().Err() == nil {
+			if _, err := os.Stat(filepath.Join(r.Dir, "gone")); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond) // the worker is slower than the program
+		close(r.stop)
+	}()
+	wantFailure(t, r.train(t), results.Preempted)
+}
+
+// pidIn reads a process ID that a program wrote.
+func pidIn(t *testing.T, file string) int {
+	t.Helper()
+	var pid int
+	waitFor(t, "a process ID in "+file, func() bool {
+		b, _ := os.ReadFile(file)
+		var err error
+		pid, err = strconv.Atoi(strings.TrimSpace(string(b)))
+		return err == nil && strings.HasSuffix(string(b), "\n")
+	})
+	return pid
+}
+
+// gone reports whether a process has ended; a zombie that waits for a reaper
+// has.
+func gone(pid int) bool {
+	if syscall.Kill(pid, 0) == syscall.ESRCH {
+		return true
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(b), ") Z ")
+}
+
+func TestNothingSurvives(t *testing.T) {
+	t.Parallel()
+	// Grandchildren that ignore every signal they can, in every kind of end.
+	const stray = `sh -c 'trap "" TERM HUP INT; echo $$ > $ORCH_RUN_DIR/pid; while :; do sleep 1; done' & while [ ! -s $ORCH_RUN_DIR/pid ]; do sleep 0.01; done; `
+	tests := []struct {
+		name, script string
+		more         string
+	}{
+		{"done", "exit 0", ""},
+		{"failed", "exit 1", ""},
+		{"killed", "kill -9 $$", ""},
+		{"timeout", "wait", "timeout = '200ms'\nstop_grace = '200ms'"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newTrial(t, sh(stray+tt.script, tt.more))
+			r.train(t)
+			if pid := pidIn(t, filepath.Join(r.Dir, "pid")); !gone(pid) {
+				syscall.Kill(pid, syscall.SIGKILL)
+				t.Error("a grandchild survived the run")
+			}
+		})
+	}
+	t.Run("context", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		r := newTrial(t, sh(stray+"wait"))
+		done := make(chan error)
+		go func() { done <- New().Train(ctx, r.Run) }()
+		pid := pidIn(t, filepath.Join(r.Dir, "pid"))
+		cancel()
+		<-done
+		if !gone(pid) {
+			syscall.Kill(pid, syscall.SIGKILL)
+			t.Error("a grandchild survived the run")
+		}
+	})
+}
+
+// A daemon that left the group and keeps the log open must not hold the run.
+func TestOpenLogDoesNotHang(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("no setsid here")
+	}
+	for _, pipe := range []bool{false, true} {
+		t.Run(fmt.Sprintf("pipe=%v", pipe), func(t *testing.T) {
+			t.Parallel()
+			r := newTrial(t, sh("setsid sh -c 'echo $$ > $ORCH_RUN_DIR/pid; exec sleep 60' & while [ ! -s $ORCH_RUN_DIR/pid ]; do sleep 0.01; done; echo acc 1", "[task.metrics]", "acc = 'acc ([0-9.]+)'"))
+			if pipe {
+				r.piped()
+			}
+			begin := time.Now()
+			err := r.train(t)
+			d := time.Since(begin)
+			syscall.Kill(pidIn(t, filepath.Join(r.Dir, "pid")), syscall.SIGKILL)
+			if err != nil || d > 20*time.Second || r.rec.results["acc"] != 1 {
+				t.Errorf("Train = %v after %v with %v, want done at once with acc = 1", err, d, r.rec.results)
+			}
+		})
+	}
+}
