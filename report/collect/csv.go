@@ -84,3 +84,13 @@ func (c *CSV) Flush() error {
 	c.w.Flush()
 	return c.w.Error()
 }
+
+// Scalar adds the text of a config value: as it is if it reads as a number, else
+// as text.
+func (c *CSV) Scalar(s string) {
+	if _, err := strconv.ParseFloat(s, 64); err == nil && !strings.ContainsAny(s, "nN_xX") { // no inf, nan, 1_000 or 0x10
+		c.row = append(c.row, s)
+		return
+	}
+	c.Text(s)
+}

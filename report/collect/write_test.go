@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func field(key string, v override.Value) override.Field {
+func entry(key string, v override.Value) override.Field {
 	return override.Field{Key: override.StringValue(key), Val: v}
 }
 
@@ -42,16 +42,16 @@ func hostile() *Tables {
 		},
 		Runs: []Run{
 			{ID: "r1", Name: "depth-0", State: "done", Class: results.Done, Attempts: 2, Seconds: 12.5, Host: "n1", Code: "0.1.0 ab12",
-				Config:  override.MapValue(field("model", model("net2")), field("lr", lr(1))),
-				Swept:   []override.Field{field("model", model("net2")), field("name", lr(-0.5)), field("seed", seed(0))},
+				Config:  override.MapValue(entry("model", model("net2")), entry("lr", lr(1))),
+				Swept:   []override.Field{entry("model", model("net2")), entry("name", lr(-0.5)), entry("seed", seed(0))},
 				Metrics: []Metric{{"id", 7}, {"test.accuracy", 0.9125}, {"test.loss", -1e-7}}},
 			{ID: "r2", Name: "depth-1", State: "done", Class: results.Done, Attempts: 1, Seconds: 3, Host: "n2",
-				Swept:   []override.Field{field("model", model("=cmd|'/c calc'!A1")), field("name", lr(-0.5)), field("seed", seed(-1))},
+				Swept:   []override.Field{entry("model", model("=cmd|'/c calc'!A1")), entry("name", lr(-0.5)), entry("seed", seed(-1))},
 				Metrics: []Metric{{"test.accuracy", math.NaN()}, {"test.loss", math.Inf(-1)}}},
 			{ID: "r3", Name: "depth-2", State: "failed", Class: results.Failed, Attempts: 1, Seconds: 0.25, Host: "n1",
-				Swept:   []override.Field{field("model", model("+1, \"quoted\"\nand a line")), field("seed", override.NullValue())},
+				Swept:   []override.Field{entry("model", model("+1, \"quoted\"\nand a line")), entry("seed", override.NullValue())},
 				Message: "@SUM(A1)\n<script>alert(1)</script>, exit 1"},
-			{ID: "r4", Name: "depth-3", State: "queued", Swept: []override.Field{field("model", model("net2")), field("seed", seed(3)), field("extra", override.QuotedValue("-7"))}},
+			{ID: "r4", Name: "depth-3", State: "queued", Swept: []override.Field{entry("model", model("net2")), entry("seed", seed(3)), entry("extra", override.QuotedValue("-7"))}},
 			{ID: "r0", Name: "old", State: "unplanned", Class: results.Done, Attempts: 1, Metrics: []Metric{{"test.accuracy", 1}}},
 		},
 		Attempts: []Attempt{

@@ -1,0 +1,99 @@
+package report
+
+import (
+	"slices"
+
+	"orch/report/collect"
+	"orch/report/stat"
+)
+
+// Comparison is one line of an exploratory report: a value of a factor against
+// the factor's first value, over pairs of runs that agree in everything else
+// that is swept, the seed too.
+type Comparison struct {
+	Factor           string
+	Value, Reference string
+	Metric           string
+	Pairs            int // complete
+	Planned          int // pairs that the plan holds
+	Estimate         float64
+	Interval         *stat.Interval
+	Test             stat.Test // paired t; P is NaN where it cannot be computed
+	Holm             float64   // P adjusted for all comparisons of the report
+	PSuperior        float64   // share of pairs in which Value's metric is larger
+}
+
+// maxCompared bounds the metrics that are compared without being asked for: the
+// more there are, the less any p value says.
+const maxCompared = 3
+
+// compareFactors compares the values of every factor in the leading metrics,
+// those the study declares or else the first of the main table that are no
+// timings. Nobody fixed these comparisons beforehand, so they suggest and do
+// not prove; Holm's correction covers all of them together.
+func compareFactors(r *Report, planned []*collect.Run) []Comparison {
+	var metrics []string
+	for _, m := range r.Metrics {
+		if declared := len(r.Study.Metrics) > 0; declared || !isTiming(m.Name) && len(metrics) < maxCompared {
+			metrics = append(metrics, m.Name)
+		}
+	}
+	var out []Comparison
+	for _, factor := range r.Factors {
+		others := slices.DeleteFunc(slices.Concat(r.Factors, r.Seeds), func(k string) bool { return k == factor })
+		values := groups(planned, []string{factor})
+		for _, metric := range metrics {
+			for _, value := range values[1:] {
+				out = append(out, compare(factor, others, metric, value, values[0]))
+			}
+		}
+	}
+	p := make([]float64, len(out))
+	for i := range out {
+		p[i] = out[i].Test.P
+	}
+	for i, x := range stat.Holm(p) {
+		out[i].Holm = x
+	}
+	return out
+}
+
+func compare(factor string, others []string, metric string, value, reference group) Comparison {
+	c := Comparison{Factor: factor, Value: value.settings[0], Reference: reference.settings[0], Metric: metric}
+	partners := groups(reference.runs, others)
+	var a, b []float64
+	for _, g := range groups(value.runs, others) {
+		i := slices.IndexFunc(partners, func(p group) bool { return slices.Equal(p.settings, g.settings) })
+		if i < 0 {
+			continue
+		}
+		c.Planned++
+		x, okX := meanOf(g.runs, metric)
+		y, okY := meanOf(partners[i].runs, metric)
+		if okX && okY {
+			a, b = append(a, x), append(b, y)
+		}
+	}
+	c.Pairs = len(a)
+	d := stat.Diff(a, b)
+	c.Estimate = stat.Mean(d)
+	if iv, err := stat.MeanInterval(d, Level); err == nil {
+		c.Interval = &iv
+	}
+	c.Test, _ = stat.PairedT(a, b) // without a test its P is NaN
+	c.PSuperior = stat.PairedPSuperior(a, b)
+	return c
+}
+
+// meanOf returns the mean of a metric over runs, which are usually one; ok is
+// false unless all are done with a finite value.
+func meanOf(runs []*collect.Run, metric string) (mean float64, ok bool) {
+	var x []float64
+	for _, run := range runs {
+		if v, has := run.Metric(metric); has && run.State == "done" {
+			x = append(x, v)
+		}
+	}
+	kept, _, _ := stat.Finite(x)
+	return stat.Mean(kept), len(kept) == len(runs)
+}
