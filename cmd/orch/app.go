@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"orch/sweep/override"
+	"orch/sweep/results"
+)
+
+// program is what every command shares.
+type program struct {
+	ctx    context.Context
+	leave  <-chan struct{} // closed at the first signal
+	args   []string        // as typed
+	stdout io.Writer
+	stderr io.Writer
+	outTTY bool
+	errTTY bool
+	log    zerolog.Logger
+}
+
+// run is the whole program but the process: it returns the exit code.
+func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stderr io.Writer) int {
+	p := &program{ctx: ctx, leave: leave, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr)}
+	p.log = zerolog.New(stderr).With().Timestamp().Logger()
+	if p.errTTY {
+		p.log = zerolog.New(zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05", NoColor: !colour(stderr)}).With().Timestamp().Logger()
+	}
+	app := newApp(p)
+	return exitCode(app.RunContext(ctx, permute(app, args)), stderr)
+}
+
+func newApp(p *program) *cli.App {
+	app := &cli.App{
+		Name:           "orch",
+		Usage:          "run machine-learning experiments on laptops and Slurm clusters",
+		Description:    "A sweep file becomes runs, workers execute them, the results tree keeps what happened,\nand the report judges it. " + exitHelp,
+		Writer:         p.stdout,
+		ErrWriter:      p.stderr,
+		HideVersion:    true,
+		ExitErrHandler: func(*cli.Context, error) {}, // exit codes are mapped in one place
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "log-level", Value: "info", Usage: "debug, info, warn or error", Category: "global"},
+		},
+		Before: func(c *cli.Context) error {
+			level, err := zerolog.ParseLevel(c.String("log-level"))
+			if err != nil {
+				return usage("--log-level %q: want debug, info, warn or error", c.String("log-level"))
+			}
+			p.log = p.log.Level(level)
+			return nil
+		},
+		Commands: []*cli.Command{
+			submitCommand(p), trainCommand(p), planCommand(p),
+			statusCommand(p), showCommand(p), collectCommand(p), reportCommand(p),
+			explainCommand(p), workerCommand(p), versionCommand(p),
+		},
+	}
+	var names []string
+	for _, c := range app.Commands {
+		if !c.Hidden {
+			names = append(names, c.Name)
+		}
+		c.OnUsageError = usageError
+		if c.Description == "" {
+			c.Description = exitHelp
+		} else {
+			c.Description += "\n\n" + exitHelp
+		}
+	}
+	app.OnUsageError = usageError
+	app.Action = func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return cli.ShowAppHelp(c)
+		}
+		return usage("unknown command %q%s: orch help lists the commands", c.Args().First(), didYouMean(c.Args().First(), names))
+	}
+	return app
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		var flags []string
+		for _, f := range c.Command.Flags {
+			flags = append(flags, f.Names()...)
+		}
+		text = fmt.Sprintf("unknown flag --%s%s", strings.TrimLeft(name, "-"), didYouMean(strings.TrimLeft(name, "-"), flags))
+	}
+	command := "orch"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "orch" {
+		command += " " + c.Command.Name
+	}
+	return usage("%s; %s --help shows what there is", text, command)
+}
+
+func didYouMean(word string, candidates []string) string {
+	if near := override.Nearest(word, candidates); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return ""
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width returns the terminal's columns, 80 if it does not say.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 80
+}
+
+// colour decides by the usual conventions: NO_COLOR, then CLICOLOR_FORCE or
+// FORCE_COLOR, then whether it is a capable terminal.
+func colour(w io.Writer) bool {
+	switch {
+	case os.Getenv("NO_COLOR") != "":
+		return false
+	case set("CLICOLOR_FORCE") || set("FORCE_COLOR"):
+		return true
+	case os.Getenv("TERM") == "dumb" || os.Getenv("CLICOLOR") == "0":
+		return false
+	}
+	return isTerminal(w)
+}
+
+func set(name string) bool {
+	v := os.Getenv(name)
+	return v != "" && v != "0"
+}
+
+// Flags that several commands have.
+
+func resultsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "results", Usage: "results `FOLDER`; else $ORCH_RESULTS, else ./results"}
+}
+
+func configDirFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config-dir", Usage: "config `FOLDER`, above the built-in configs; else ./configs"}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print JSON"}
+}
+
+// resultsRoot is where results are: flag, then environment, then ./results.
+func resultsRoot(c *cli.Context) string {
+	if dir := c.String("results"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("ORCH_RESULTS"); dir != "" {
+		return dir
+	}
+	return "results"
+}
+
+// openTree opens the results tree that must exist.
+func openTree(c *cli.Context) (*results.Tree, error) {
+	t, err := results.Open(resultsRoot(c))
+	var none *results.NoTreeError
+	var newer *results.NewerError
+	if errors.As(err, &none) || errors.As(err, &newer) {
+		return nil, asUsage(err)
+	}
+	return t, err
+}
+
+// openSweeps opens the named sweeps, or all of the tree if none is named.
+func openSweeps(t *results.Tree, names []string) ([]*results.Sweep, error) {
+	all, err := t.Sweeps()
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		names = all
+	}
+	var sweeps []*results.Sweep
+	for _, n := range names {
+		s, err := t.Sweep(n)
+		if errors.Is(err, results.ErrNoSweep) {
+			return nil, usage("no sweep %q in %s%s", n, t.Path(), sweepHint(n, all))
+		}
+		if err != nil {
+			return nil, asUsage(err)
+		}
+		sweeps = append(sweeps, s)
+	}
+	return sweeps, nil
+}
+
+func sweepHint(name string, all []string) string {
+	if hint := didYouMean(name, all); hint != "" {
+		return hint
+	}
+	if len(all) == 0 {
+		return ": it has none yet"
+	}
+	return ": there are " + strings.Join(all, ", ")
+}

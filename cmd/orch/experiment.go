@@ -1,0 +1,220 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"orch/configs"
+	"orch/report"
+	"orch/sweep"
+	"orch/sweep/compose"
+	"orch/sweep/results"
+)
+
+// defaultLauncher is used where nothing chooses one.
+const defaultLauncher = "joblib"
+
+// experiment is what submit, train and plan have in common: a composed and
+// expanded sweep, and where it belongs.
+type experiment struct {
+	plan   *sweep.Plan
+	name   string
+	source []byte // the sweep file as given, nil without one
+}
+
+// planFlags are the flags that decide what is planned.
+func planFlags() []cli.Flag {
+	return []cli.Flag{
+		resultsFlag(), configDirFlag(),
+		&cli.StringFlag{Name: "launcher", Usage: "launcher config `NAME`: joblib or one of your own"},
+		&cli.StringFlag{Name: "name", Usage: "`NAME` of the sweep, instead of the file's"},
+		&cli.IntFlag{Name: "max-runs", Value: sweep.DefaultMaxRuns, Usage: "refuse a plan with more than `N` runs"},
+		&cli.BoolFlag{Name: "allow-empty", Usage: "a plan without any run is no error"},
+	}
+}
+
+// source returns the config search path: --config-dir or ./configs, then the
+// configs inside the binary.
+func (p *program) source(c *cli.Context) (*compose.Source, error) {
+	s := &compose.Source{Env: os.LookupEnv, Now: time.Now()}
+	dir := c.String("config-dir")
+	if dir == "" {
+		dir = "configs"
+	}
+	st, err := os.Stat(dir)
+	switch {
+	case err == nil && st.IsDir():
+		s.Layers = append(s.Layers, compose.Layer{Label: filepath.ToSlash(dir), FS: os.DirFS(dir)})
+	case c.String("config-dir") != "":
+		return nil, usage("--config-dir %s: no such folder", dir)
+	}
+	s.Layers = append(s.Layers, compose.Layer{Label: "embedded", FS: configs.FS})
+	return s, nil
+}
+
+// readSweepFile reads the sweep file that a command was given. A folder, a
+// missing file or a file of gigabytes is the user's mistake.
+func readSweepFile(path string) (compose.Primary, error) {
+	const most = 1 << 20
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		hint := ""
+		if dir := filepath.Dir(path); true {
+			entries, _ := os.ReadDir(dir)
+			var names []string
+			for _, e := range entries {
+				if strings.HasSuffix(e.Name(), ".toml") {
+					names = append(names, e.Name())
+				}
+			}
+			hint = didYouMean(filepath.Base(path), names)
+		}
+		return compose.Primary{}, usage("no sweep file %s%s", path, hint)
+	case err != nil:
+		return compose.Primary{}, usage("sweep file: %w", err)
+	case !st.Mode().IsRegular():
+		return compose.Primary{}, usage("%s is no file: orch submit wants a sweep file such as sweep.toml", path)
+	case st.Size() > most:
+		return compose.Primary{}, usage("%s has %d bytes; a sweep file may have %d", path, st.Size(), most)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return compose.Primary{}, usage("sweep file: %w", err)
+	}
+	return compose.Primary{Path: filepath.ToSlash(path), Text: b}, nil
+}
+
+// expand composes and expands. fallback names the sweep where nothing else does.
+func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []string, multirun bool, fallback string) (*experiment, error) {
+	source, err := p.source(c)
+	if err != nil {
+		return nil, err
+	}
+	if l := c.String("launcher"); l != "" {
+		overrides = append(overrides[:len(overrides):len(overrides)], "+launcher="+l)
+	}
+	req := sweep.Request{
+		Source: source, Primary: primary, Overrides: overrides, Env: envOverrides(), Multirun: multirun,
+		Checker: checkConfig, MaxRuns: c.Int("max-runs"), AllowEmpty: c.Bool("allow-empty"),
+	}
+	plan, err := sweep.Expand(req)
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	if launcherMissing(plan) {
+		req.Env = append([]string{"+launcher=" + defaultLauncher}, req.Env...)
+		if plan, err = sweep.Expand(req); err != nil {
+			return nil, asUsage(err)
+		}
+	}
+	x := &experiment{plan: plan, name: plan.Name, source: primary.Text}
+	if n := c.String("name"); n != "" {
+		x.name = n
+	}
+	if x.name == "" {
+		x.name = fallback
+	}
+	if err := results.CheckSweepName(x.name); err != nil {
+		return nil, asUsage(err)
+	}
+	if err := judge(plan); err != nil {
+		return nil, asUsage(err)
+	}
+	// The tree knows the names that runs have already.
+	known, next, err := knownNames(resultsRoot(c), x.name)
+	if err != nil {
+		return nil, err
+	}
+	if next > 0 {
+		req.Known, req.NextIndex = known, next
+		if x.plan, err = sweep.Expand(req); err != nil {
+			return nil, asUsage(err)
+		}
+	}
+	for _, n := range x.plan.Notes {
+		fmt.Fprintf(p.stderr, "orch: %s\n", n)
+	}
+	return x, nil
+}
+
+// envOverrides are overrides from the environment: stronger than any file,
+// weaker than the command line.
+func envOverrides() []string {
+	var list []string
+	if l := os.Getenv("ORCH_LAUNCHER"); l != "" {
+		list = append(list, "+launcher="+l)
+	}
+	return list
+}
+
+func launcherMissing(plan *sweep.Plan) bool {
+	for _, g := range plan.Groups {
+		if g.Launcher.Len() == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// judge checks what sweep does not know: the launcher's keys and the study.
+func judge(plan *sweep.Plan) error {
+	var errs []error
+	for _, g := range plan.Groups {
+		_, problems := parseLauncher(g.Launcher)
+		errs = append(errs, problems...)
+	}
+	if !plan.Study.IsNull() {
+		_, problems := report.ParseStudy(plan.Study)
+		errs = append(errs, problems...)
+	}
+	return errors.Join(errs...)
+}
+
+// knownNames reads which runs a sweep has already, if it exists.
+func knownNames(root, name string) (known func(id string) (string, bool), next int, err error) {
+	tree, err := results.Open(root)
+	var none *results.NoTreeError
+	if errors.As(err, &none) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer tree.Close()
+	s, err := tree.Sweep(name)
+	if errors.Is(err, results.ErrNoSweep) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer s.Close()
+	p, err := s.Plan()
+	if err != nil {
+		return nil, 0, err
+	}
+	return func(id string) (string, bool) {
+		r := p.Lookup(id)
+		if r == nil {
+			return "", false
+		}
+		return r.Name, true
+	}, len(p.Runs), nil
+}
+
+var notName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// fileSweepName makes a sweep name of a file name.
+func fileSweepName(path string) string {
+	base := strings.TrimSuffix(filepath.Base(path), ".toml")
+	return strings.Trim(notName.ReplaceAllString(base, "-"), "-.")
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"orch/launcher"
+	"orch/launcher/pool"
+	"orch/sweep/dispatch"
+	"orch/sweep/override"
+	"orch/sweep/results"
+	"orch/trainer"
+	"orch/trainer/command"
+	"orch/trainer/nn"
+)
+
+// The concrete backends and trainers: a new one is one line here.
+var (
+	backends = launcher.Registry{pool.Backend}
+	trainers = []trainer.Trainer{nn.New(), command.New()}
+)
+
+// trainerFor returns who executes a config: the program of its [task], or the
+// trainer that it names.
+func trainerFor(config override.Value) (trainer.Trainer, error) {
+	name := "command"
+	if _, ok := config.Lookup("task"); !ok {
+		v, ok := config.Lookup("trainer")
+		if !ok {
+			return nil, &trainer.ParamError{Key: "trainer", Problem: `the config names no trainer and has no [task]: write trainer = "nn", or [task] command = [...] for a program of your own`}
+		}
+		if name, ok = v.Str(); !ok {
+			return nil, &trainer.ParamError{Key: "trainer", Value: v, Problem: "is " + v.Text() + ", want a string"}
+		}
+	}
+	var names []string
+	for _, t := range trainers {
+		if t.Name() == name {
+			return t, nil
+		}
+		names = append(names, t.Name())
+	}
+	return nil, &trainer.ParamError{Key: "trainer", Value: override.StringValue(name),
+		Problem: fmt.Sprintf("no trainer %q; there are %q", name, names), Nearest: override.Nearest(name, names)}
+}
+
+// checkConfig judges a run's resolved config before anything starts.
+func checkConfig(config override.Value) []error {
+	t, err := trainerFor(config)
+	if err != nil {
+		return []error{err}
+	}
+	return t.Check(config)
+}
+
+// parseLauncher decodes a resolved [launcher] table and judges all its keys.
+func parseLauncher(table override.Value) (launcher.Spec, []error) {
+	m, ok := table.Any().(map[string]any)
+	if !ok {
+		m = map[string]any{}
+	}
+	return backends.ParseSpec(m)
+}
+
+// machines opens each launcher once: resource requests that differ only in
+// what a worker needs share one.
+type machines struct {
+	p      *program
+	tree   *results.Tree
+	detach bool
+	open   map[string]launcher.Launcher
+}
+
+func (m *machines) get(ctx context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error) {
+	spec, errs := parseLauncher(table)
+	if len(errs) > 0 {
+		return nil, spec, errs[0]
+	}
+	key := fmt.Sprint(spec.Backend, spec.Options, spec.GPUsShare)
+	if l, ok := m.open[key]; ok {
+		return l, spec, nil
+	}
+	l, err := backends.Open(ctx, launcher.Setup{Spec: spec, StateDir: m.tree.BackendDir(spec.Backend), Detach: m.detach})
+	if err != nil {
+		return nil, spec, err
+	}
+	if m.open == nil {
+		m.open = map[string]launcher.Launcher{}
+	}
+	m.open[key] = l
+	return l, spec, nil
+}
+
+// workers returns how many workers of a request fit the machine.
+func (m *machines) workers(table override.Value) (n, parallel int, known bool, err error) {
+	l, spec, err := m.get(m.p.ctx, table)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	n = 1
+	if s, ok := launcher.As[launcher.Sizer](l); ok {
+		if n, ok = s.Fit(spec.Resources()); !ok {
+			return 0, 0, false, usage("not even one worker with %d CPUs, %d MiB and %d GPUs fits on this machine: lower launcher.threads, launcher.mem or launcher.gpus",
+				spec.CPUs, spec.MemMiB, spec.GPUs)
+		}
+	}
+	if spec.Workers > 0 {
+		n = min(n, spec.Workers)
+	}
+	return n, spec.Parallel, spec.RunTime > 0, nil
+}
+
+func (m *machines) close() {
+	for _, l := range m.open {
+		if c, ok := l.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				m.p.log.Warn().Err(err).Msg("close launcher")
+			}
+		}
+	}
+}
+
+// dispatcher prepares Steps of a sweep. mayStart says whether this process may
+// start workers that live and die with it.
+func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bool) (*dispatch.Dispatcher, func()) {
+	m := &machines{p: p, tree: s.Tree()}
+	d := &dispatch.Dispatcher{
+		Sweep: s, Snapshot: sn, Launcher: m.get, Now: time.Now,
+		MayStart: func(spec launcher.Spec) bool { return mayStart || spec.Backend != pool.Backend.Name },
+		Worker: func(key string, spec launcher.Spec) (argv, env []string, err error) {
+			exe, err := os.Executable()
+			if err != nil {
+				return nil, nil, fmt.Errorf("find this program: %w", err)
+			}
+			if exe, err = filepath.EvalSymlinks(exe); err != nil {
+				return nil, nil, fmt.Errorf("find this program: %w", err)
+			}
+			argv = []string{exe, "--log-level=" + p.log.GetLevel().String(), "worker", "--results=" + s.Tree().Path(), "--sweep=" + s.Name, "--group=" + key,
+				"--parallel=" + strconv.Itoa(spec.Parallel), "--threads=" + strconv.Itoa(spec.Threads)}
+			if spec.Time > 0 {
+				argv = append(argv, "--time="+spec.Time.String())
+			}
+			return argv, nil, nil
+		},
+	}
+	return d, m.close
+}

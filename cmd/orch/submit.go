@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"orch/report"
+	"orch/report/collect"
+	"orch/sweep/dispatch"
+	"orch/sweep/results"
+)
+
+func submitCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "submit",
+		Usage:     "expand a sweep file into runs and execute them",
+		ArgsUsage: "SWEEP.toml [KEY=VALUE...]",
+		Description: "With the launcher joblib it starts workers on this machine and shows their progress until all runs have ended.\n" +
+			"Submitting a file again runs only what has no result. Ctrl-C leaves cleanly; submit the file again to go on.",
+		Flags: append(planFlags(),
+			&cli.BoolFlag{Name: "report", Usage: "write the report at the end"},
+			&cli.BoolFlag{Name: "rerun", Usage: "run everything again; earlier results no longer count"},
+		),
+		Action: func(c *cli.Context) error { return p.submit(c) },
+	}
+}
+
+func (p *program) submit(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return usage("orch submit wants a sweep file: orch submit sweep.toml")
+	}
+	path := c.Args().First()
+	primary, err := readSweepFile(path)
+	if err != nil {
+		return err
+	}
+	x, err := p.expand(c, primary, c.Args().Tail(), true, fileSweepName(path))
+	if err != nil {
+		return err
+	}
+	kind := results.KindPlan
+	if c.Bool("rerun") {
+		kind = results.KindRerun
+	}
+	return p.execute(c, x, kind, c.Bool("report"))
+}
+
+// execute publishes a plan and drives it to its end.
+func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, withReport bool) error {
+	if os.Geteuid() == 0 {
+		p.log.Debug().Msg("running as root")
+	}
+	tree, err := results.Create(resultsRoot(c), results.DefaultSettings())
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	s, err := tree.CreateSweep(x.name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	m := &machines{p: p, tree: tree}
+	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: p.provenance(), Source: x.source, Workers: m.workers})
+	m.close()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "orch: %s\n", published(x.name, pub))
+	sn, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	d, closeAll := p.dispatcher(s, sn, true)
+	progress := newProgress(p)
+	out, err := d.Drive(p.ctx, p.leave, progress.step)
+	closeAll()
+	progress.clear()
+	if errors.Is(err, dispatch.ErrInterrupted) {
+		t, ferr := p.finish(s, sn, pub.IDs)
+		if ferr == nil {
+			fmt.Fprintf(p.stderr, "orch: interrupted with %d of %d runs done; the same command goes on with the rest\n", done(t), len(t.Runs))
+		}
+		return errors.Join(quiet(exitInterrupted), ferr)
+	}
+	if err != nil {
+		return err
+	}
+	t, err := p.finish(s, sn, pub.IDs)
+	if err != nil {
+		return err
+	}
+	p.summary(t, s)
+	if withReport {
+		dir, err := writeReport(t, s, "")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stdout, "report   %s\n", dir)
+	}
+	if out.Counts.Failed > 0 {
+		return quiet(exitSomeFailed)
+	}
+	return nil
+}
+
+// published says in a sentence what submitting did.
+func published(name string, pub *dispatch.Published) string {
+	s := fmt.Sprintf("sweep %s: %d runs", name, pub.Total)
+	for _, part := range []struct {
+		n    int
+		text string
+	}{{pub.New, "new"}, {pub.Again, "to run again"}, {pub.Open, "open"}, {pub.Done, "done already"}, {pub.Failed, "failed before (orch retry opens them)"}, {pub.Dropped, "no longer planned"}} {
+		if part.n > 0 {
+			s += fmt.Sprintf(", %d %s", part.n, part.text)
+		}
+	}
+	if pub.OtherCode > 0 {
+		s += fmt.Sprintf(" (%d of them with other code)", pub.OtherCode)
+	}
+	if pub.New+pub.Again+pub.Open == 0 {
+		s += "; nothing to run"
+	}
+	return s
+}
+
+// finish folds the sweep and keeps of its runs those that this command is about.
+func (p *program) finish(s *results.Sweep, sn *results.Snapshot, ids []string) (*collect.Tables, error) {
+	if _, err := sn.Refresh(); err != nil {
+		return nil, err
+	}
+	t, err := fold(s, sn)
+	if err != nil {
+		return nil, err
+	}
+	mine := map[string]bool{}
+	for _, id := range ids {
+		mine[id] = true
+	}
+	kept := t.Runs[:0]
+	for _, r := range t.Runs {
+		if mine[r.ID] {
+			kept = append(kept, r)
+		}
+	}
+	t.Runs = kept
+	return t, nil
+}
+
+func done(t *collect.Tables) int {
+	n := 0
+	for _, r := range t.Runs {
+		if r.State == string(results.StateDone) {
+			n++
+		}
+	}
+	return n
+}
+
+// manyRuns is from how many runs on the summary lists only the failed ones.
+const manyRuns = 60
+
+// summary prints how the runs ended, the comparison, and where everything is.
+func (p *program) summary(t *collect.Tables, s *results.Sweep) {
+	report.Runs(p.stdout, t, len(t.Runs) >= manyRuns)
+	fmt.Fprintln(p.stdout)
+	w := 0
+	if p.outTTY {
+		w = width(p.stdout)
+	}
+	report.Summary(p.stdout, t, w)
+	fmt.Fprintf(p.stdout, "\nresults  %s\ntables   %s\n", s.Path(), filepath.Join(s.Path(), "collected"))
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"orch/sweep/compose"
+	"orch/sweep/results"
+)
+
+func trainCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "train",
+		Usage:     "run one training, or with --multirun the product of comma lists",
+		ArgsUsage: "[KEY=VALUE...]",
+		Description: "orch train model=net5 training.epochs=10\norch train --multirun model=net2,net5 training.epochs=2,5\norch train +experiment=sweep_models\n" +
+			"Runs go to the sweep \"train\" unless --name or a preset names another.",
+		Flags: append(planFlags(),
+			&cli.StringFlag{Name: "config-name", Aliases: []string{"config"}, Value: "train", Usage: "primary config `NAME`"},
+			&cli.BoolFlag{Name: "multirun", Aliases: []string{"m"}, Usage: "comma lists and ranges are sweeps"},
+			&cli.BoolFlag{Name: "rerun", Usage: "run again what has a result"},
+			&cli.BoolFlag{Name: "report", Usage: "write the report at the end"},
+			&cli.StringFlag{Name: "cfg", Usage: "print a config instead of running: `PART` is job, launcher or all"},
+			&cli.BoolFlag{Name: "resolve", Usage: "with --cfg: interpolations resolved"},
+			&cli.StringFlag{Name: "info", Usage: "print `WHAT` is composed instead of running: defaults or groups"},
+			jsonFlag(),
+		),
+		Action: func(c *cli.Context) error { return p.train(c) },
+	}
+}
+
+func (p *program) train(c *cli.Context) error {
+	if c.IsSet("cfg") || c.IsSet("info") {
+		return p.printConfig(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice())
+	}
+	x, err := p.expand(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice(), c.Bool("multirun"), "train")
+	if err != nil {
+		return err
+	}
+	kind := results.KindAdd
+	if c.Bool("rerun") {
+		kind = results.KindRerun
+	}
+	return p.execute(c, x, kind, c.Bool("report"))
+}

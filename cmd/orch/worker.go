@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"orch/launcher"
+	"orch/sweep/results"
+	"orch/trainer"
+)
+
+func workerCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:        "worker",
+		Usage:       "execute runs of a sweep until none is left (internal)",
+		Description: "Started by the launchers. It claims runs of one sweep and one resource group from the results tree.",
+		Hidden:      true,
+		Flags: []cli.Flag{
+			resultsFlag(),
+			&cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"},
+			&cli.StringFlag{Name: "group", Required: true, Usage: "`KEY` of the resource request to serve"},
+			&cli.IntFlag{Name: "parallel", Value: 1, Usage: "runs at once"},
+			&cli.IntFlag{Name: "threads", Value: 1, Usage: "CPU threads per run"},
+			&cli.DurationFlag{Name: "time", Usage: "time of the allocation, from now"},
+			&cli.StringFlag{Name: "job", Usage: "the scheduler's `ID` of the job"},
+			&cli.BoolFlag{Name: "durable", Usage: "sync every result before it counts"},
+		},
+		Action: func(c *cli.Context) error { return p.worker(c) },
+	}
+}
+
+func (p *program) worker(c *cli.Context) error {
+	tree, err := openTree(c)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	s, err := tree.Sweep(c.String("sweep"))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	h := results.Self()
+	h.Key, h.Job, h.Orch = os.Getenv(launcher.EnvKey), c.String("job"), version+" "+commit()
+	if i, err := strconv.Atoi(os.Getenv(launcher.EnvIndex)); err == nil {
+		h.Index = i
+	}
+	w := &trainer.Worker{
+		Sweep: s, Group: c.String("group"), Holder: h,
+		Parallel: c.Int("parallel"), Threads: c.Int("threads"), GPUs: visibleGPUs(),
+		Durable: c.Bool("durable"), Trainer: trainerFor, Log: p.log,
+	}
+	if d := c.Duration("time"); d > 0 {
+		w.Deadline = time.Now().Add(d)
+	}
+	sum, err := w.Run(p.ctx, p.leave)
+	ev := p.log.Info()
+	for class := range results.Lost + 1 {
+		if n := sum.Runs[class]; n > 0 {
+			ev = ev.Int(class.String(), n)
+		}
+	}
+	ev.Bool("left_early", sum.Left).Msg("worker ends")
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	return nil
+}
+
+// visibleGPUs are the devices that the launcher gave this worker.
+func visibleGPUs() []string {
+	v, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES")
+	if !ok {
+		return nil
+	}
+	if v == "" {
+		return []string{}
+	}
+	return strings.Split(v, ",")
+}
