@@ -79,7 +79,7 @@ func asTOML(v Value) Value {
 			return StringValue(v.Text())
 		}
 	case String:
-		return StringValue(strings.ToValidUTF8(v.Text(), "\ufffd"))
+		return StringValue(string([]rune(v.Text())))
 	case List:
 		var vs []Value
 		for _, e := range v.List() {
@@ -89,7 +89,7 @@ func asTOML(v Value) Value {
 	case Map:
 		var fs []Field
 		for _, f := range v.Fields() {
-			fs = append(fs, Field{StringValue(strings.ToValidUTF8(f.Key.Text(), "\ufffd")), asTOML(f.Val)})
+			fs = append(fs, Field{StringValue(string([]rune(f.Key.Text()))), asTOML(f.Val)})
 		}
 		return MapValue(fs...)
 	}
