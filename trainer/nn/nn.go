@@ -1,0 +1,70 @@
+package nn
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"orch/sweep/override"
+	"orch/sweep/results"
+	"orch/trainer"
+	"orch/trainer/data"
+)
+
+// Trainer trains neural networks. The zero value is ready to use, by several
+// goroutines at once.
+type Trainer struct {
+	onStep func(update int64) // tests: called after each update
+}
+
+var _ trainer.Trainer = (*Trainer)(nil)
+
+// New returns the trainer.
+func New() *Trainer { return new(Trainer) }
+
+// Name implements [trainer.Trainer].
+func (*Trainer) Name() string { return "nn" }
+
+// Check implements [trainer.Trainer].
+func (*Trainer) Check(config override.Value) []error {
+	_, errs := parse(config)
+	return errs
+}
+
+// Keys lists the parameters, for completion and documentation.
+func Keys() []trainer.Key {
+	p := Default()
+	return trainer.Keys(&p)
+}
+
+// Train implements [trainer.Trainer]; the package comment says what it
+// reports. It uses one core, whatever r.Threads allows.
+func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
+	setup := func(err error) error { return &trainer.Failure{Class: results.BadSetup, Err: err} }
+	p, errs := parse(r.Config)
+	if len(errs) > 0 {
+		return setup(errors.Join(errs...))
+	}
+	dir := p.Data.Dir
+	if dir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(r.Workdir, dir)
+	}
+	src, err := data.Load(string(p.Data.Name), dir)
+	if err != nil {
+		return setup(err)
+	}
+	s, err := newSession(&p, r, src)
+	if err != nil {
+		return setup(err)
+	}
+	s.onStep = t.onStep
+	fmt.Fprintf(r.Log, "nn: %s on %s: %d examples to train, %d to validate, %d to test; %d parameters; seed %d; %s\n",
+		cmp.Or(p.Model.Name, string(p.Model.Kind)), p.Data.Name, s.parts.Train.Len(), s.parts.Val.Len(), s.parts.Test.Len(),
+		s.weights.count(), p.Seed, arithmetic)
+	if r.Resume != "" {
+		s.resume(r.Resume)
+	}
+	return s.train(ctx)
+}
