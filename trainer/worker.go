@@ -418,7 +418,7 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 		return &hostError{err}
 	}
 	defer dir.Close()
-	if err := dir.WriteConfig(override.AppendTOML(nil, config)); err != nil {
+	if err := dir.WriteConfig(config.AppendTOML(nil)); err != nil {
 		return &hostError{fmt.Errorf("write the run's config: %w", err)}
 	}
 	log, err := dir.OpenLog()

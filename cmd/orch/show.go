@@ -120,7 +120,7 @@ func (p *program) printRun(w io.Writer, s *results.Sweep, st results.RunState, c
 		}
 		fmt.Fprintf(w, "attempt  %s: %s%s  %s\n", a.Folder, state, counted, filepath.Join(s.Path(), "runs", st.Run.Name, a.Folder))
 	}
-	fmt.Fprintf(w, "\n%s", override.AppendTOML(nil, config))
+	fmt.Fprintf(w, "\n%s", config.AppendTOML(nil))
 	if n := len(st.Attempts); n > 0 && st.State == results.StateFailed {
 		log := filepath.Join(s.AttemptPath(st.Run.Name, st.Attempts[n-1].Folder), results.LogFile)
 		if tail := lastLines(log, 10); tail != "" {

@@ -113,6 +113,20 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 // workers is what the launchers say, by submission key.
 type workers map[string][]launcher.Worker
 
+// add adds what a launcher says of a worker. Two launchers of one machine may
+// know the same one; the one that has seen more of its life is right.
+func (w workers) add(x launcher.Worker) {
+	for i, y := range w[x.Key] {
+		if y.Index == x.Index && y.Job == x.Job {
+			if x.State > y.State || x.State == y.State && x.End.Proof {
+				w[x.Key][i] = x
+			}
+			return
+		}
+	}
+	w[x.Key] = append(w[x.Key], x)
+}
+
 func (w workers) alive(key string) int {
 	n := 0
 	for _, x := range w[key] {
@@ -155,7 +169,7 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission) (work
 			errs = append(errs, fmt.Errorf("list workers: %w", err))
 		}
 		for _, x := range list {
-			w[x.Key] = append(w[x.Key], x)
+			w.add(x)
 		}
 	}
 	for _, key := range d.Snapshot.Plan.Keys() {

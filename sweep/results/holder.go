@@ -24,9 +24,11 @@ type Holder struct {
 }
 
 // Self returns the identity of this process.
-func Self() Holder {
+func Self() Holder { return OfProcess(os.Getpid()) }
+
+// OfProcess returns the identity of a process of this host.
+func OfProcess(pid int) Holder {
 	host, _ := os.Hostname()
-	pid := os.Getpid()
 	return Holder{Format: Format, Host: host, Machine: machineID(), Boot: bootID(), PID: pid, Start: startTime(pid)}
 }
 

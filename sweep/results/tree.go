@@ -219,3 +219,18 @@ func (s *Sweep) Tree() *Tree { return s.tree }
 
 // Path returns the sweep's absolute folder.
 func (s *Sweep) Path() string { return filepath.Join(s.tree.path, s.Name) }
+
+// Collected opens the folder of the sweep's tables, made if need be. Everything
+// in it can be deleted: a fold writes the same bytes again.
+func (s *Sweep) Collected() (*os.Root, error) {
+	if err := s.dir.Mkdir("collected", dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("make collected/: %w", err)
+	}
+	return s.dir.OpenRoot("collected")
+}
+
+// BackendDir returns the absolute folder in which a launcher's backend may keep
+// what it must remember between processes. It is not made.
+func (t *Tree) BackendDir(backend string) string {
+	return filepath.Join(t.path, "backends", safeName(backend))
+}
