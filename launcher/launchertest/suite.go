@@ -63,8 +63,7 @@ type Suite struct {
 	Remote bool
 	// SignalAsCode: a worker killed by signal n ends as Exited with 128+n.
 	SignalAsCode bool
-	// SameReport: a worker that the kernel killed cannot be told from one that
-	// was cancelled.
+	// CancelAsSignal: a worker that was cancelled may be reported as killed.
 	CancelAsSignal bool
 }
 
@@ -124,6 +123,7 @@ func Run(t *testing.T, s Suite) {
 		t.Run(strings.ReplaceAll(x.name, " ", "_"), func(t *testing.T) {
 			before := runtime.NumGoroutine()
 			f := &fixture{T: t, s: s, state: t.TempDir(), prefix: "lt-" + rand.Text()[:10]}
+			t.Cleanup(f.close)
 			f.l = f.open()
 			x.test(f)
 			f.close()
@@ -152,8 +152,7 @@ func (f *fixture) open() launcher.Launcher {
 	return l
 }
 
-// close cancels what is left and closes all launchers. It runs also when the
-// test has failed.
+// close closes all launchers. It runs also when the test has failed.
 func (f *fixture) close() {
 	for _, l := range f.opened {
 		if c, ok := launcher.As[io.Closer](l); ok {

@@ -159,3 +159,75 @@ func (p *Pool) processes(recs []record) []process {
 	}
 	return all
 }
+
+// Close ends the workers of a foreground pool, as Cancel would, and returns
+// when they are gone. A detached pool's workers go on; if this process goes on
+// too, nobody notes how they end.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	k := p.keeper
+	var mine []*job
+	for _, j := range p.jobs {
+		if j.limit != nil {
+			j.limit.Stop()
+		}
+		mine = append(mine, j)
+	}
+	p.mu.Unlock()
+	if k == nil {
+		return nil
+	}
+	var err error
+	if !p.opt.Detach {
+		for _, j := range mine {
+			p.stop(j, stopClose)
+		}
+		end := time.NewTimer(max(0, p.opt.Grace) + lastWait)
+		defer end.Stop()
+		err = p.gone(mine, end.C, nil)
+	}
+	k.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, j := range mine {
+		if j.kill != nil {
+			j.kill.Stop()
+		}
+		if !j.over() {
+			j.unwritten = append(j.unwritten, leftLine()...)
+		}
+		p.flush(j)
+	}
+	if err != nil {
+		return fmt.Errorf("close pool: %w", err)
+	}
+	return nil
+}
+
+// gone waits until no worker of these jobs is pending or running, or until the
+// time is up, or done is closed.
+func (p *Pool) gone(jobs []*job, timeUp <-chan time.Time, done <-chan struct{}) error {
+	for {
+		p.mu.Lock()
+		next, left := p.changed, 0
+		for _, j := range jobs {
+			for i := range j.workers {
+				if j.workers[i].State != launcher.Ended {
+					left++
+				}
+			}
+		}
+		p.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-timeUp:
+			return fmt.Errorf("%d workers are still there after SIGKILL", left)
+		case <-done:
+			return fmt.Errorf("%d workers are still ending", left)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"orch/launcher"
@@ -17,10 +18,11 @@ const (
 	namesake                 // a host of this name was, and only the name says that it is this one
 )
 
-// where compares a record's origin with this process's.
+// where compares a record's origin with this process's. A starter that could not
+// tell its own start time could not tell its workers' either.
 func (r record) where(self origin) where {
 	switch {
-	case r.bad != nil || r.Host != self.Host || r.Machine != self.Machine:
+	case r.bad != nil || r.Start == "" || r.Host != self.Host || r.Machine != self.Machine:
 		return elsewhere
 	case r.Boot != self.Boot && self.Machine == "":
 		return namesake
@@ -50,7 +52,7 @@ func (j *judge) workers(ctx context.Context, r record) []launcher.Worker {
 	at := r.where(j.p.self)
 	watched := at == thisBoot && !r.left && alive(r.PID, r.Start)
 	out := make([]launcher.Worker, len(r.workers))
-	lost := false // the starter died before it wrote down all that it started
+	search := false
 	for i, rec := range r.workers {
 		w := launcher.Worker{Job: r.ID, Key: r.key(), Index: i, Host: r.Host, PID: rec.pid}
 		switch {
@@ -64,74 +66,67 @@ func (j *judge) workers(ctx context.Context, r record) []launcher.Worker {
 		case rec.pid == 0 && watched:
 			w.State, w.Reason = launcher.Pending, "being started"
 		case rec.pid == 0:
-			lost = true
+			w.State, w.Reason = launcher.Ended, "the process that was to start it is gone"
+			w.End.Proof = canScan
+			search = true
 		case alive(rec.pid, rec.start):
 			w.State = launcher.Running
 		case watched:
 			w.State, w.Reason = launcher.Running, "ending" // its starter is about to write down how
 		default:
-			w.State, w.End.Proof = launcher.Ended, true
-			w.Reason = "gone, and so is the process that could have seen how it ended"
-			if r.cancel {
-				w.End.Cause, w.Reason = launcher.Cancelled, "cancelled"
-			}
+			w.State, w.Reason = launcher.Ended, "gone, and so is the process that could have seen how it ended"
+			w.End.Proof = true
+			search = true
+		}
+		if r.cancel && w.State == launcher.Ended && !rec.ended {
+			w.End.Cause = launcher.Cancelled
+			w.Reason = "cancelled; " + w.Reason
 		}
 		out[i] = w
 	}
-	if lost {
+	if search && !r.closed && canScan {
 		j.search(ctx, r, out)
 	}
 	return out
 }
 
-// search settles the workers that are not on record, of a starter that is
-// gone: it may have died right after starting one.
+// search looks at what the end of a starter leaves open: it may have died
+// right after starting a worker, and workers that are gone may have left
+// processes behind. If there is nothing, that is noted for ever.
 func (j *judge) search(ctx context.Context, r record, out []launcher.Worker) {
-	var missing int
+	left := false
 	for pass := range 2 {
-		missing = 0
 		for i, rec := range r.workers {
 			w := &out[i]
-			if rec.pid != 0 || rec.ended || w.State == launcher.Running {
+			if rec.ended || w.State != launcher.Ended || !w.End.Proof {
+				left = left || w.State != launcher.Ended || !w.End.Proof && !rec.ended
 				continue
 			}
-			if !r.closed {
-				if x, ok := j.find(ctx, pass, r.key(), i); ok {
-					w.State, w.PID = launcher.Running, x.pid
-					w.Reason = "found by its environment: the process that started it died"
-					continue
-				}
+			x, found := j.find(ctx, pass, r.key(), i)
+			switch {
+			case !found:
+				continue
+			case rec.pid == 0:
+				w.State, w.End, w.PID = launcher.Running, launcher.End{}, x.pid
+				w.Reason = "found by its environment: the process that started it died"
+			default:
+				w.End.Proof = false
+				w.Reason += "; what it started still runs"
 			}
-			missing++
-		}
-		if missing == 0 || r.closed {
-			break
+			left = true
 		}
 	}
-	if ctx.Err() != nil {
-		return // the second look did not take place: unknown
-	}
-	for i, rec := range r.workers {
-		if w := &out[i]; rec.pid == 0 && !rec.ended && w.State != launcher.Running {
-			w.State, w.Reason = launcher.Ended, "the process that was to start it is gone"
-			w.End = launcher.End{Proof: canScan}
-			if r.cancel {
-				w.End.Cause = launcher.Cancelled
+	if ctx.Err() != nil { // the second look came too early to prove anything
+		for i := range out {
+			if !r.workers[i].ended {
+				out[i].End.Proof = false
 			}
 		}
+		return
 	}
-	if missing == countMissing(r) && !r.closed && canScan {
+	if !left {
 		j.p.mark(r.key(), closedSuffix)
 	}
-}
-
-func countMissing(r record) (n int) {
-	for _, rec := range r.workers {
-		if rec.pid == 0 && !rec.ended {
-			n++
-		}
-	}
-	return n
 }
 
 // find looks for a worker among all processes that carry a job's key. The
@@ -167,10 +162,7 @@ func (j *judge) finished(r record) bool {
 	case elsewhere:
 		return r.over()
 	}
-	for _, w := range r.workers {
-		if !w.ended && (w.pid == 0 && !r.closed || w.pid != 0 && alive(w.pid, w.start)) {
-			return false
-		}
-	}
-	return true
+	return r.over() || !slices.ContainsFunc(r.workers, func(w recorded) bool {
+		return !w.ended && (w.pid == 0 || alive(w.pid, w.start))
+	})
 }

@@ -195,7 +195,7 @@ func (p *Pool) Submit(ctx context.Context, req launcher.Request) (string, error)
 	req.Argv, req.Env = slices.Clone(req.Argv), slices.Clone(req.Env)
 	var foreign []record
 	if req.Resources.GPUs > 0 {
-		foreign, _ = p.records() // a record that cannot be read only costs a shared GPU
+		foreign, _ = p.records(nil) // a record that cannot be read only costs a shared GPU
 	}
 	j, k, err := p.admit(req, foreign)
 	if err != nil {
@@ -313,98 +313,31 @@ func (p *Pool) Jobs(ctx context.Context) ([]launcher.Worker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
 	}
-	// Records first: a job that is forgotten meanwhile was refused.
-	recs, err := p.records()
-	if err != nil {
-		return nil, fmt.Errorf("list workers: %w", err)
-	}
 	var all []launcher.Worker
 	p.mu.Lock()
-	own := make(map[string]bool, len(p.jobs))
-	for key, j := range p.jobs {
-		own[key] = true
+	own := p.own()
+	for _, j := range p.jobs {
 		for i := range j.workers {
 			all = append(all, j.workers[i].Worker)
 		}
 	}
 	p.mu.Unlock()
+	recs, err := p.records(own)
+	if err != nil {
+		return nil, fmt.Errorf("list workers: %w", err)
+	}
 	j := p.judge()
 	for _, r := range recs {
-		if !own[r.key()] {
-			all = append(all, j.workers(ctx, r)...)
-		}
+		all = append(all, j.workers(ctx, r)...)
 	}
 	return all, nil
 }
 
-// Close ends the workers of a foreground pool, as Cancel would, and returns
-// when they are gone. A detached pool's workers go on; if this process goes on
-// too, nobody notes how they end.
-func (p *Pool) Close() error {
-	p.mu.Lock()
-	p.closed = true
-	k := p.keeper
-	var mine []*job
-	for _, j := range p.jobs {
-		if j.limit != nil {
-			j.limit.Stop()
-		}
-		mine = append(mine, j)
+// own returns the keys of this Pool's jobs. p.mu is held.
+func (p *Pool) own() map[string]bool {
+	own := make(map[string]bool, len(p.jobs))
+	for key := range p.jobs {
+		own[key] = true
 	}
-	p.mu.Unlock()
-	if k == nil {
-		return nil
-	}
-	var err error
-	if !p.opt.Detach {
-		for _, j := range mine {
-			p.stop(j, stopClose)
-		}
-		end := time.NewTimer(max(0, p.opt.Grace) + lastWait)
-		defer end.Stop()
-		err = p.gone(mine, end.C, nil)
-	}
-	k.close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, j := range mine {
-		if j.kill != nil {
-			j.kill.Stop()
-		}
-		if !j.over() {
-			j.unwritten = append(j.unwritten, leftLine()...)
-		}
-		p.flush(j)
-	}
-	if err != nil {
-		return fmt.Errorf("close pool: %w", err)
-	}
-	return nil
-}
-
-// gone waits until no worker of these jobs is pending or running, or until the
-// time is up, or done is closed.
-func (p *Pool) gone(jobs []*job, timeUp <-chan time.Time, done <-chan struct{}) error {
-	for {
-		p.mu.Lock()
-		next, left := p.changed, 0
-		for _, j := range jobs {
-			for i := range j.workers {
-				if j.workers[i].State != launcher.Ended {
-					left++
-				}
-			}
-		}
-		p.mu.Unlock()
-		if left == 0 {
-			return nil
-		}
-		select {
-		case <-next:
-		case <-timeUp:
-			return fmt.Errorf("%d workers are still there after SIGKILL", left)
-		case <-done:
-			return fmt.Errorf("%d workers are still ending", left)
-		}
-	}
+	return own
 }

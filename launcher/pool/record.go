@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ type record struct {
 	intent
 	workers []recorded
 	left    bool  // the starter has stopped watching its workers
-	closed  bool  // workers not written down are over
+	closed  bool  // someone searched, and nothing of it is left
 	cancel  bool  // someone asked for its end
 	bad     error // it cannot be understood
 }
@@ -89,12 +90,7 @@ func (r record) key() string { return r.intent.Key }
 
 // over says that no process of the job can be left.
 func (r record) over() bool {
-	for _, w := range r.workers {
-		if !w.ended && (w.pid != 0 || !r.closed) {
-			return false
-		}
-	}
-	return true
+	return r.closed || !slices.ContainsFunc(r.workers, func(w recorded) bool { return !w.ended })
 }
 
 func line(v any) []byte {
@@ -158,7 +154,11 @@ func publish(dir, name string, content []byte) error {
 	if err := os.Link(temp, target); err != nil && !sameFile(temp, target) { // the reply of a network file system may have been lost
 		return err
 	}
-	return syncDir(dir)
+	if err := syncDir(dir); err != nil {
+		os.Remove(target)
+		return err
+	}
+	return nil
 }
 
 func sameFile(a, b string) bool {
@@ -232,8 +232,8 @@ func (p *Pool) cancelAsked(key string) bool {
 	return err == nil
 }
 
-// records returns what the state folder holds, also of this Pool's own jobs.
-func (p *Pool) records() ([]record, error) {
+// records returns what the state folder holds of the jobs that are not own.
+func (p *Pool) records(own map[string]bool) ([]record, error) {
 	if p.opt.StateDir == "" {
 		return nil, nil
 	}
@@ -251,7 +251,7 @@ func (p *Pool) records() ([]record, error) {
 	var recs []record
 	for _, d := range list {
 		key, ok := strings.CutSuffix(d.Name(), jobSuffix)
-		if !ok || !d.Type().IsRegular() || !keyForm.MatchString(key) {
+		if !ok || !d.Type().IsRegular() || own[key] || !keyForm.MatchString(key) {
 			continue
 		}
 		b, err := os.ReadFile(p.path(key, jobSuffix))
