@@ -14,19 +14,19 @@ const fewSeeds = 5
 
 // account fills in what the finished runs came from, and the warnings.
 func (r *Report) account(t *collect.Tables, planned []*collect.Run) {
-	codes, hosts := map[string]int{}, map[string]bool{}
+	made, hosts := map[string]int{}, map[string]bool{}
 	for _, run := range planned {
 		if run.State != "done" {
 			continue
 		}
 		if run.Code != "" {
-			codes[run.Code]++
+			made[run.Code]++
 		}
 		if run.Host != "" {
 			hosts[run.Host] = true
 		}
 	}
-	r.Codes = counts(codes)
+	r.Codes = counts(made)
 	for h := range hosts {
 		r.Hosts = append(r.Hosts, h)
 	}
@@ -36,17 +36,17 @@ func (r *Report) account(t *collect.Tables, planned []*collect.Run) {
 	}
 
 	if r.Counts.Failed > 0 {
-		r.warn("failed", "%s of %d planned %s failed (%s): means are over the others", number(r.Counts.Failed), r.Counts.Planned, plural(r.Counts.Planned, "run"), list(r.Counts.Classes))
+		r.warn("failed", "%d of %d planned %s failed (%s): means are over the others", r.Counts.Failed, r.Counts.Planned, plural(r.Counts.Planned, "run"), list(r.Counts.Classes))
 	}
 	if r.Counts.Missing > 0 {
-		r.warn("missing", "%s of %d planned %s not finished (%s): the numbers will change", number(r.Counts.Missing), r.Counts.Planned, plural(r.Counts.Planned, "run"), list(r.Counts.States))
+		r.warn("missing", "%d of %d planned %s not finished (%s): the numbers will change", r.Counts.Missing, r.Counts.Planned, map[bool]string{true: "run is", false: "runs are"}[r.Counts.Planned == 1], list(r.Counts.States))
 	}
 	if r.Counts.Unplanned > 0 {
 		r.warn("unplanned", "%d %s results but not in the plan, and left out", r.Counts.Unplanned, map[bool]string{true: "run has", false: "runs have"}[r.Counts.Unplanned == 1])
 	}
 	r.warnOfCells()
 	if len(r.Codes) > 1 {
-		r.warn("mixed-code", "the finished runs were made by %d versions of the code (%s): a difference may be the code's", len(r.Codes), list(r.Codes))
+		r.warn("mixed-code", "the finished runs were made by %d versions of the code (%s): a difference may be the code's", len(r.Codes), codes(r.Codes))
 	}
 	if r.Provenance.Dirty {
 		r.warn("dirty-code", "the plan was made from a work tree with changes that are in no commit (%s)", first(r.Provenance.DirtyHash, 12))
@@ -127,7 +127,13 @@ func list(c []Count) string {
 	return strings.Join(parts, ", ")
 }
 
-func number(n int) string { return fmt.Sprint(n) }
+func codes(c []Count) string {
+	var parts []string
+	for _, x := range c {
+		parts = append(parts, fmt.Sprintf("%s in %d %s", x.Name, x.N, plural(x.N, "run")))
+	}
+	return strings.Join(parts, ", ")
+}
 
 func plural(n int, word string) string {
 	if n == 1 {

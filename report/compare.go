@@ -8,7 +8,7 @@ import (
 )
 
 // Comparison is one line of an exploratory report: a value of a factor against
-// the factor's first value, over pairs of runs that agree in everything else
+// the baseline's, or else the factor's first value, over pairs of runs that agree in everything else
 // that is swept, the seed too.
 type Comparison struct {
 	Factor           string
@@ -42,6 +42,11 @@ func compareFactors(r *Report, planned []*collect.Run) []Comparison {
 	for _, factor := range r.Factors {
 		others := slices.DeleteFunc(slices.Concat(r.Factors, r.Seeds), func(k string) bool { return k == factor })
 		values := groups(planned, []string{factor})
+		if base, ok := r.Study.BaselineOf(factor); ok {
+			if i := slices.IndexFunc(values, func(g group) bool { return g.settings[0] == base.Text() }); i > 0 {
+				values[0], values[i] = values[i], values[0]
+			}
+		}
 		for _, metric := range metrics {
 			for _, value := range values[1:] {
 				out = append(out, compare(factor, others, metric, value, values[0]))
@@ -60,16 +65,19 @@ func compareFactors(r *Report, planned []*collect.Run) []Comparison {
 
 func compare(factor string, others []string, metric string, value, reference group) Comparison {
 	c := Comparison{Factor: factor, Value: value.settings[0], Reference: reference.settings[0], Metric: metric}
-	partners := groups(reference.runs, others)
+	partners := map[string][]*collect.Run{}
+	for _, g := range groups(reference.runs, others) {
+		partners[g.id()] = g.runs
+	}
 	var a, b []float64
 	for _, g := range groups(value.runs, others) {
-		i := slices.IndexFunc(partners, func(p group) bool { return slices.Equal(p.settings, g.settings) })
-		if i < 0 {
+		partner, ok := partners[g.id()]
+		if !ok {
 			continue
 		}
 		c.Planned++
 		x, okX := meanOf(g.runs, metric)
-		y, okY := meanOf(partners[i].runs, metric)
+		y, okY := meanOf(partner, metric)
 		if okX && okY {
 			a, b = append(a, x), append(b, y)
 		}

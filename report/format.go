@@ -35,7 +35,8 @@ type numbers struct {
 }
 
 // columnNumbers chooses the format of a column of the main table: the median
-// interval gets two significant digits; without intervals the values get four.
+// interval gets two significant digits and the shortest at least one; without
+// intervals the values get four.
 func columnNumbers(rows []Row, j int) numbers {
 	var halves, sizes []float64
 	for _, row := range rows {
@@ -59,6 +60,7 @@ func chooseNumbers(sizes, halves []float64) numbers {
 	if len(halves) > 0 {
 		slices.Sort(halves)
 		decimals = 1 - exponent(halves[len(halves)/2])
+		decimals = min(max(decimals, -exponent(halves[0])), decimals+2)
 	}
 	if largest >= 1e7 || largest < 1e-3 {
 		return numbers{scientific: true, decimals: min(max(decimals+exponent(largest), 1), 6)}

@@ -8,6 +8,7 @@ import (
 
 	"orch/report/collect"
 	"orch/report/stat"
+	"orch/sweep/results"
 )
 
 // Markdown renders the report as one file of GitHub-flavoured Markdown that
@@ -27,7 +28,12 @@ type markdown struct{ b strings.Builder }
 func (m *markdown) line(format string, args ...any) { fmt.Fprintf(&m.b, format+"\n", args...) }
 
 // section writes a heading; paragraph text with a blank line behind it.
-func (m *markdown) section(title string)            { m.line("\n## %s\n", title) }
+func (m *markdown) section(title string) {
+	if !strings.HasSuffix(m.b.String(), "\n\n") {
+		m.line("")
+	}
+	m.line("## %s\n", title)
+}
 func (m *markdown) para(format string, args ...any) { m.line(format+"\n", args...) }
 
 func (m *markdown) report(r *Report) {
@@ -56,7 +62,7 @@ func (m *markdown) headline(r *Report) {
 	if v := r.Verdict; v != nil {
 		m.line("> **Criterion %s.** %s", v.Outcome, mdText(v.Sentence()))
 		m.line(">")
-		m.line("> %s.\n", mdText(capital(strings.Join(v.Reasons, "; "))))
+		m.line("> Because %s.\n", mdText(strings.Join(v.Reasons, "; ")))
 		return
 	}
 	why := "no success criterion was fixed before the runs"
@@ -101,12 +107,12 @@ func (m *markdown) problem(r *Report) {
 
 func (m *markdown) runs(r *Report) {
 	m.section("Runs")
-	rows := [][]string{{"", "Runs"}, {"planned", fmt.Sprint(r.Counts.Planned)}, {"done", fmt.Sprint(r.Counts.Done)}}
+	rows := [][]string{{"State", "Runs"}, {"planned", fmt.Sprint(r.Counts.Planned)}, {"done", fmt.Sprint(r.Counts.Done)}}
 	for _, c := range r.Counts.Classes {
-		rows = append(rows, []string{"failed: " + c.Name, fmt.Sprint(c.N)})
+		rows = append(rows, []string{"failed, " + c.Name, fmt.Sprint(c.N)})
 	}
 	for _, c := range r.Counts.States {
-		rows = append(rows, []string{"not finished: " + mdText(c.Name), fmt.Sprint(c.N)})
+		rows = append(rows, []string{"not finished, " + mdText(c.Name), fmt.Sprint(c.N)})
 	}
 	m.table(rows, "lr")
 	var swept []string
@@ -146,7 +152,7 @@ func (m *markdown) results(r *Report) {
 	for _, row := range r.Rows {
 		var cells []string
 		for _, s := range row.Settings {
-			cells = append(cells, mdText(s))
+			cells = append(cells, setting(s))
 		}
 		rows = append(rows, append(cells, tally(row.Counts)))
 	}
@@ -172,8 +178,8 @@ func (r *Report) Caption() string {
 		over = "the finished runs of a row, which differ in " + strings.Join(r.Seeds, ", ")
 	}
 	text := fmt.Sprintf("Mean ± half width of the %s confidence interval of the mean (Student's t) over %s; n is finished of planned runs. A single run has no interval.", percent(Level), over)
-	for _, m := range r.Metrics {
-		if m.Goal != "" {
+	for _, row := range r.Rows {
+		if slices.ContainsFunc(row.Cells, func(c Cell) bool { return c.Best }) {
 			return text + " Bold: best mean of the column, which says nothing about significance."
 		}
 	}
@@ -193,7 +199,7 @@ func (m *markdown) criterion(v *Verdict) {
 		}
 		return []string{role, code(v.Criterion.Compare + " = " + a.Label), fmt.Sprint(a.N), text, sd}
 	}
-	m.table([][]string{{"", "", "n", "mean of " + metric, "sd"}, arm("candidate", v.Candidate), arm("baseline", v.Baseline)}, "llrrr")
+	m.table([][]string{{"Side", "Value", "n", "mean of " + metric, "sd"}, arm("candidate", v.Candidate), arm("baseline", v.Baseline)}, "llrrr")
 
 	rows := [][]string{{"Quantity", "Value"}}
 	add := func(name, format string, args ...any) {
@@ -264,17 +270,17 @@ func (m *markdown) comparisons(r *Report) {
 		if c.Pairs > 0 {
 			larger = fmt.Sprintf("%.2f", c.PSuperior)
 		}
-		rows = append(rows, []string{mdText(c.Factor), mdText(c.Value), mdText(c.Reference), mdText(c.Metric), fmt.Sprintf("%d of %d", c.Pairs, c.Planned), difference, p, holm, larger})
+		rows = append(rows, []string{mdText(c.Factor), setting(c.Value), setting(c.Reference), mdText(c.Metric), fmt.Sprintf("%d of %d", c.Pairs, c.Planned), difference, p, holm, larger})
 	}
 	m.table(rows, "llllrrrrr")
-	m.line("Each line: mean difference ± half width of its %s interval over pairs of runs that agree in everything else that is swept; two-sided paired t test; Holm's correction over all %d %s. — where there is nothing to compute.",
-		percent(Level), len(r.Comparisons), plural(len(r.Comparisons), "line"))
+	m.line("Each line: mean difference ± half width of its %s interval over pairs of runs that agree in everything else that is swept; two-sided paired t test; Holm's correction over all lines (%d); P(larger) is the share of pairs in which the value's metric is the larger one; — where there is nothing to compute.",
+		percent(Level), len(r.Comparisons))
 }
 
 func (m *markdown) provenance(r *Report) {
 	m.section("Provenance")
 	p := r.Provenance
-	rows := [][]string{{"", ""}}
+	rows := [][]string{{"What", "Value"}}
 	add := func(name, value string) {
 		if value != "" {
 			rows = append(rows, []string{name, value})
@@ -311,7 +317,13 @@ func (m *markdown) allRuns(r *Report) {
 		head = append(head, mdText(k))
 		align += "l"
 	}
-	rows := [][]string{append(head, "State", "Result")}
+	head = append(head, "State")
+	align += "l"
+	for _, x := range r.Metrics {
+		head = append(head, mdText(x.Name))
+		align += "r"
+	}
+	rows := [][]string{append(head, "Time", "Note")}
 	for i := range r.Tables.Runs {
 		run := &r.Tables.Runs[i]
 		if !run.Planned() {
@@ -319,24 +331,43 @@ func (m *markdown) allRuns(r *Report) {
 		}
 		row := []string{mdText(run.Name)}
 		for _, s := range settingTexts(run, keys) {
-			row = append(row, mdText(s))
+			row = append(row, setting(s))
 		}
-		rows = append(rows, append(row, mdText(run.State), mdText(outcome(run))))
+		row = append(row, mdText(run.State))
+		for _, x := range r.Metrics {
+			text := ""
+			if v, ok := run.Metric(x.Name); ok {
+				text = fmt.Sprintf("%.6g", v)
+			}
+			row = append(row, text)
+		}
+		time := ""
+		if run.Class != results.NoEnd {
+			time = seconds(run.Seconds)
+		}
+		rows = append(rows, append(row, time, mdText(note(run))))
 	}
-	m.table(rows, align+"ll")
+	m.table(rows, align+"rl")
 }
 
-// outcome is a run's line in short: its metrics, or why it has none.
-func outcome(run *collect.Run) string {
-	var parts []string
-	for _, x := range run.Metrics {
-		parts = append(parts, fmt.Sprintf("%s = %.6g", x.Name, x.Value))
+// note says why a run has no result.
+func note(run *collect.Run) string {
+	if run.State == "done" {
+		return ""
 	}
-	if run.State == "failed" {
-		message := shorten(run.Message, maxMessage)
-		parts = append([]string{run.Class.String() + prefix(": ", message)}, parts...)
+	text := shorten(run.Message, maxMessage)
+	if run.Class != results.NoEnd {
+		text = run.Class.String() + prefix(": ", text)
 	}
-	return strings.Join(parts, ", ")
+	return text
+}
+
+// setting shows a swept value; nothing is shown as that.
+func setting(s string) string {
+	if s == "" {
+		return "(empty)"
+	}
+	return mdText(s)
 }
 
 // table writes a table with padded columns, so that the source reads well too.

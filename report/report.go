@@ -219,18 +219,21 @@ type group struct {
 	runs     []*collect.Run
 }
 
+// id tells groups by the same keys apart.
+func (g group) id() string { return strings.Join(g.settings, "\x00") }
+
 // groups splits runs by their values of keys, in order of first appearance.
 func groups(runs []*collect.Run, keys []string) []group {
 	var out []group
 	place := map[string]int{}
 	for _, run := range runs {
-		settings := settingTexts(run, keys)
-		id := strings.Join(settings, "\x00")
+		g := group{settings: settingTexts(run, keys)}
+		id := g.id()
 		i, ok := place[id]
 		if !ok {
 			i = len(out)
 			place[id] = i
-			out = append(out, group{settings: settings})
+			out = append(out, g)
 		}
 		out[i].runs = append(out[i].runs, run)
 	}
@@ -257,7 +260,7 @@ func count(runs []*collect.Run) Counts {
 			c.Done++
 		case "failed":
 			c.Failed++
-			classes[run.Class.String()]++
+			classes[failure(run.Class)]++
 		default:
 			c.Missing++
 			states[run.State]++

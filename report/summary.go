@@ -14,7 +14,9 @@ import (
 // left out, and a line says so. Plain text, no colours.
 func (r *Report) Summary(out io.Writer, width int) error {
 	w := bufio.NewWriter(out) // the first error shows in Flush
-	fmt.Fprintf(w, "%s: %s\n", oneLine(r.Sweep), r.Counts)
+	for _, line := range wrap(oneLine(r.Sweep)+": "+r.Counts.String(), width) {
+		fmt.Fprintln(w, line)
+	}
 	left := 0
 	if len(r.Metrics) > 0 && r.Counts.Done > 0 {
 		columns := r.summaryColumns()
@@ -41,17 +43,43 @@ func (r *Report) Summary(out io.Writer, width int) error {
 			}
 			fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 		}
-		note := fmt.Sprintf("mean ± %s CI (n)", percent(Level))
-		if left > 0 {
-			note += fmt.Sprintf("; %d more %s in `orch report`", left, plural(left, "metric"))
+		note := "single runs: no interval"
+		if r.hasIntervals() {
+			note = fmt.Sprintf("mean ± %s CI (n)", percent(Level))
 		}
-		fmt.Fprintf(w, "%s\n", note)
+		fmt.Fprintln(w, note)
+		if left > 0 {
+			fmt.Fprintf(w, "%d more %s in `orch report`\n", left, plural(left, "metric"))
+		}
 	}
 	if v := r.Verdict; v != nil {
-		fmt.Fprintf(w, "\ncriterion %s: %s\n", v.Outcome, oneLine(v.Sentence()))
-		fmt.Fprintf(w, "  %s\n", oneLine(strings.Join(v.Reasons, "; ")))
+		fmt.Fprintln(w)
+		text := fmt.Sprintf("criterion %s: %s Because %s.", v.Outcome, v.Sentence(), strings.Join(v.Reasons, "; "))
+		for _, line := range wrap(oneLine(text), width) {
+			fmt.Fprintln(w, line)
+		}
+	}
+	more := 0 // the first line has told of the others
+	for _, x := range r.Warnings {
+		if x.Code != "failed" && x.Code != "missing" {
+			more++
+		}
+	}
+	if more > 0 {
+		fmt.Fprintf(w, "%d %s in `orch report`\n", more, plural(more, "warning"))
 	}
 	return w.Flush()
+}
+
+func (r *Report) hasIntervals() bool {
+	for _, row := range r.Rows {
+		for _, c := range row.Cells {
+			if c.Interval != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // summaryColumns returns the table by columns, header first.

@@ -3,11 +3,13 @@ package report
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"orch/report/stat"
+	"orch/sweep/results"
 )
 
 // Sentence says what was found, with estimate, interval and number of pairs.
@@ -75,6 +77,30 @@ func tally(c Counts) string {
 	return text
 }
 
+// failure names the class of a failed run in a text that already says "failed".
+func failure(c results.Class) string {
+	if c == results.Failed {
+		return "program error"
+	}
+	return c.String()
+}
+
+// wrap breaks text between words into lines of at most width letters; 0 is no
+// limit.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		if line != "" && width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = word
+			continue
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
+
 // reasons lists classes; the number of each only where there are several.
 func reasons(c []Count) string {
 	if len(c) == 1 {
@@ -124,11 +150,15 @@ func arrow(g Goal) string {
 	return ""
 }
 
-// oneLine makes text fit into one line of any output: control characters, which
-// also means escape sequences of terminals, and line breaks become blanks;
-// characters that reorder text (bidirectional controls) are dropped.
+// escapes matches the escape sequences with which programs colour their
+// messages (ECMA-48: CSI and OSC).
+var escapes = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\))")
+
+// oneLine makes text fit into one line of any output: escape sequences are
+// dropped, other control characters and line breaks become blanks, characters
+// that reorder text (bidirectional controls) are dropped.
 func oneLine(s string) string {
-	s = strings.ToValidUTF8(s, "�")
+	s = escapes.ReplaceAllString(strings.ToValidUTF8(s, "�"), "")
 	s = strings.Map(func(c rune) rune {
 		switch {
 		case unicode.IsControl(c), c == '\u2028', c == '\u2029':
