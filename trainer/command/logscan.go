@@ -27,6 +27,7 @@ const (
 // and the length of its lines, in [window] bytes of memory.
 type scanner struct {
 	patterns  []*pattern
+	window    int    // 0: [window]; smaller in tests
 	buf       []byte // not searched yet; after a cut it begins with the overlap
 	continued bool   // buf begins in the middle of a line
 }
@@ -34,24 +35,36 @@ type scanner struct {
 // Write takes the next bytes of the log. It never fails.
 func (s *scanner) Write(b []byte) (int, error) {
 	n := len(b)
-	if s.buf == nil {
-		s.buf = make([]byte, 0, window)
-	}
 	for len(b) > 0 {
-		k := min(len(b), window-len(s.buf))
-		s.buf = append(s.buf, b[:k]...)
+		k := copy(s.room(), b)
+		s.take(k)
 		b = b[k:]
-		if len(s.buf) < window {
-			break
-		}
-		s.cut()
 	}
 	return n, nil
 }
 
+// room returns where the next bytes belong; it is never empty.
+func (s *scanner) room() []byte {
+	if s.buf == nil {
+		if s.window == 0 {
+			s.window = window
+		}
+		s.buf = make([]byte, 0, s.window)
+	}
+	return s.buf[len(s.buf):cap(s.buf)]
+}
+
+// take says that n bytes are in the room.
+func (s *scanner) take(n int) {
+	s.buf = s.buf[:len(s.buf)+n]
+	if len(s.buf) == cap(s.buf) {
+		s.cut()
+	}
+}
+
 // cut searches the whole lines of a full buffer and keeps the rest.
 func (s *scanner) cut() {
-	if end := bytes.LastIndexAny(s.buf, lineEnds); end >= 0 {
+	if end := lastEnd(s.buf); end >= 0 {
 		s.search(s.buf[:end])
 		s.continued = false
 		s.keep(end + 1)
@@ -59,7 +72,7 @@ func (s *scanner) cut() {
 	}
 	s.search(s.buf)
 	s.continued = true
-	s.keep(len(s.buf) - overlap)
+	s.keep(len(s.buf) - min(overlap, s.window/2))
 }
 
 func (s *scanner) keep(from int) {
@@ -82,14 +95,11 @@ func (s *scanner) search(text []byte) {
 
 // scanLog searches the file from an offset on for the patterns.
 func scanLog(f *os.File, from int64, patterns []*pattern) error {
-	s := &scanner{patterns: patterns, buf: make([]byte, 0, window)}
+	s := &scanner{patterns: patterns}
 	for {
-		n, err := f.ReadAt(s.buf[len(s.buf):window], from)
-		s.buf = s.buf[:len(s.buf)+n]
+		n, err := f.ReadAt(s.room(), from)
 		from += int64(n)
-		if len(s.buf) == window {
-			s.cut()
-		}
+		s.take(n)
 		if err != nil {
 			s.end()
 			if err == io.EOF {
@@ -98,6 +108,24 @@ func scanLog(f *os.File, from int64, patterns []*pattern) error {
 			return err
 		}
 	}
+}
+
+// lastEnd returns the place of the last byte that ends a line, or -1.
+func lastEnd(b []byte) int {
+	n := lastByte(b, '\n')
+	if r := lastByte(b[n+1:], '\r'); r >= 0 {
+		return n + 1 + r
+	}
+	return n
+}
+
+// lastByte is bytes.LastIndexByte, but fast where c is missing: only the search
+// from the front uses vector instructions.
+func lastByte(b []byte, c byte) int {
+	if bytes.IndexByte(b, c) < 0 {
+		return -1
+	}
+	return bytes.LastIndexByte(b, c)
 }
 
 // tail is a writer that remembers the last [tailSize] bytes.
@@ -132,7 +160,7 @@ func readTail(f *os.File, from int64) ([]byte, error) {
 // terminal escapes and control bytes, and at most [maxMessage] bytes of it.
 func lastLine(text []byte) string {
 	for len(text) > 0 {
-		begin := bytes.LastIndexAny(text, lineEnds) + 1
+		begin := lastEnd(text) + 1
 		if line := readable(text[begin:]); line != "" {
 			return line
 		}
@@ -143,9 +171,6 @@ func lastLine(text []byte) string {
 
 // readable makes a line of a log fit for a terminal, a table and a web page.
 func readable(line []byte) string {
-	if len(line) > 8*maxMessage {
-		line = line[:8*maxMessage] // escapes may be much of it
-	}
 	var b strings.Builder
 	for len(line) > 0 && b.Len() < maxMessage {
 		if n := escapeLen(line); n > 0 {

@@ -79,6 +79,10 @@ func literalOf(re *syntax.Regexp) string {
 // goes on from a piece of the same line, whose end it repeats: a match at its
 // very beginning is then only the rest of one that was seen whole.
 func (p *pattern) search(text []byte, continued bool) {
+	// The search from the front is the fast one, and mostly the only one.
+	if !bytes.Contains(text, p.literal) {
+		return
+	}
 	for end := len(text); end >= 0; {
 		at := end
 		if len(p.literal) > 0 {
@@ -86,11 +90,9 @@ func (p *pattern) search(text []byte, continued bool) {
 				return
 			}
 			// The line may go on behind the literal.
-			if n := bytes.IndexAny(text[at:end], lineEnds); n >= 0 {
-				end = at + n
-			}
+			end = lineEnd(text, at, end)
 		}
-		begin := bytes.LastIndexAny(text[:at], lineEnds) + 1
+		begin := lastEnd(text[:at]) + 1
 		if p.searchLine(text[begin:end], continued && begin == 0) {
 			return
 		}
@@ -98,7 +100,15 @@ func (p *pattern) search(text []byte, continued bool) {
 	}
 }
 
-const lineEnds = "\n\r"
+// lineEnd returns where the line around at ends, at most end.
+func lineEnd(text []byte, at, end int) int {
+	for _, c := range []byte("\n\r") {
+		if n := bytes.IndexByte(text[at:end], c); n >= 0 {
+			end = at + n
+		}
+	}
+	return end
+}
 
 func (p *pattern) searchLine(line []byte, continued bool) bool {
 	all := p.re.FindAllSubmatchIndex(line, -1)
