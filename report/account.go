@@ -42,7 +42,7 @@ func (r *Report) account(t *collect.Tables, planned []*collect.Run) {
 		r.warn("missing", "%d of %d planned %s not finished (%s): the numbers will change", r.Counts.Missing, r.Counts.Planned, map[bool]string{true: "run is", false: "runs are"}[r.Counts.Planned == 1], list(r.Counts.States))
 	}
 	if r.Counts.Unplanned > 0 {
-		r.warn("unplanned", "%d %s results but not in the plan, and left out", r.Counts.Unplanned, map[bool]string{true: "run has", false: "runs have"}[r.Counts.Unplanned == 1])
+		r.warn("unplanned", "%d earlier %s not in the plan any more, and left out", r.Counts.Unplanned, map[bool]string{true: "run is", false: "runs are"}[r.Counts.Unplanned == 1])
 	}
 	r.warnOfCells()
 	if len(r.Codes) > 1 {
