@@ -127,7 +127,7 @@ func troubled() *collect.Tables {
 	t.Runs[10].Metrics[1].Value = math.NaN()
 	t.Runs[11].Metrics = t.Runs[11].Metrics[:1]
 	t.Runs[13].Code = "0.1.1 aa17c2"
-	t.Runs = append(t.Runs, collect.Run{ID: "ff", Name: "old", State: "unplanned", Class: results.Done, Metrics: []collect.Metric{{Name: "test.accuracy", Value: 1}}})
+	t.Runs = append(t.Runs, collect.Run{ID: "ff", Name: "old", Dropped: true, State: "done", Class: results.Done, Metrics: []collect.Metric{{Name: "test.accuracy", Value: 1}}})
 	t.Problems = []collect.Problem{{File: "journals/w1.jsonl", Offset: 4711, Text: "torn line"}}
 	t.Header.Provenance.Dirty, t.Header.Provenance.DirtyHash = true, "0123456789abcdef"
 	return t

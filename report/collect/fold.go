@@ -64,7 +64,7 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 
 func runRow(st results.RunState) (Run, error) {
 	config, err := st.Run.Spec.Config(&st.Run.Segment.Header)
-	row := Run{ID: st.Run.ID, Name: st.Run.Name, State: string(st.State), Config: config, Attempts: len(st.Attempts)}
+	row := Run{ID: st.Run.ID, Name: st.Run.Name, Dropped: !st.Run.Planned, State: string(st.State), Config: config, Attempts: len(st.Attempts)}
 	h := &st.Run.Segment.Header
 	for _, axis := range h.Axes {
 		if v, ok := st.Run.Spec.Swept(h, axis.Key, config); ok {

@@ -78,7 +78,7 @@ func lines(w io.Writer, header *object, n int, row func(i int) *object) error {
 
 // Columns of runs.csv before and after those of swept keys and metrics.
 var (
-	runColumns  = []string{"id", "name", "state", "class"}
+	runColumns  = []string{"id", "name", "planned", "state", "class"}
 	tailColumns = []string{"attempts", "seconds", "host", "code", "message", "nonfinite"}
 )
 
@@ -108,6 +108,7 @@ func (t *Tables) WriteRuns(w io.Writer) error {
 		r := &t.Runs[i]
 		c.Text(r.ID)
 		c.Text(r.Name)
+		c.Value(override.BoolValue(r.Planned()))
 		c.Text(r.State)
 		c.Text(className(r.Class))
 		for _, k := range keys {
@@ -151,7 +152,7 @@ func (r *Run) ended() float64 {
 func (t *Tables) runsJSON(w io.Writer) error {
 	return lines(w, t.header("runs", len(t.Runs)), len(t.Runs), func(i int) *object {
 		r := &t.Runs[i]
-		o := newObject().str("id", r.ID).str("name", r.Name).str("state", r.State).str("class", className(r.Class)).
+		o := newObject().str("id", r.ID).str("name", r.Name).value("planned", override.BoolValue(r.Planned())).str("state", r.State).str("class", className(r.Class)).
 			value("swept", override.MapValue(r.Swept...))
 		metrics, marks := newObject(), newObject()
 		for _, m := range r.Metrics {

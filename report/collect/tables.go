@@ -24,6 +24,7 @@ type Tables struct {
 // Run is one planned run: the wide table.
 type Run struct {
 	ID, Name string
+	Dropped  bool           // a later plan no longer has it; it may still be done
 	State    string         // done, failed, running, queued, cancelled, held, unplanned
 	Class    results.Class  // of the counted end
 	Config   override.Value // resolved
@@ -38,7 +39,7 @@ type Run struct {
 
 // Planned reports whether the run is in the plan; the results of other runs
 // are kept, but they are in no denominator.
-func (r *Run) Planned() bool { return r.State != "unplanned" }
+func (r *Run) Planned() bool { return !r.Dropped && r.State != "unplanned" }
 
 // Metric returns a final metric by name.
 func (r *Run) Metric(name string) (value float64, ok bool) {

@@ -52,7 +52,7 @@ func hostile() *Tables {
 				Swept:   []override.Field{entry("model", model("+1, \"quoted\"\nand a line")), entry("seed", override.NullValue())},
 				Message: "@SUM(A1)\n<script>alert(1)</script>, exit 1"},
 			{ID: "r4", Name: "depth-3", State: "queued", Swept: []override.Field{entry("model", model("net2")), entry("seed", seed(3)), entry("extra", override.QuotedValue("-7"))}},
-			{ID: "r0", Name: "old", State: "unplanned", Class: results.Done, Attempts: 1, Metrics: []Metric{{"test.accuracy", 1}}},
+			{ID: "r0", Name: "old", Dropped: true, State: "done", Class: results.Done, Attempts: 1, Metrics: []Metric{{"test.accuracy", 1}}},
 		},
 		Attempts: []Attempt{
 			{Run: "r1", Folder: "runs/depth-0/a10", Class: results.Done, Counted: true, Worker: "w2", Host: "n1", Start: time.Date(2026, 11, 1, 12, 30, 0, 123456789, zone), Seconds: 12.5, MaxRSS: 1 << 33, CPU: 11.25},
