@@ -1,0 +1,310 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"orch/sweep/compose"
+	"orch/sweep/override"
+	"orch/sweep/results"
+)
+
+// pending is a block before its values are made.
+type pending struct {
+	*block
+	dims *layout
+	args []arg // fixed overrides that are not axes of the block
+}
+
+// choice is one option of a swept group.
+type choice struct {
+	axis   *axis
+	option override.Value
+}
+
+// findPresets sorts the swept groups. If the options of one bring different
+// [sweep] tables, as experiments do, each option is a sweep of its own, and the
+// plan is one after the other.
+func (x *expander) findPresets() error {
+	for _, a := range x.swept {
+		if !a.group || a.seq.n < 2 || a.seq.n > 1000 {
+			continue
+		}
+		options, err := a.seq.expand()
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", a.origin, a.key, err)
+		}
+		first := ""
+		for i, o := range options {
+			cfg, err := x.composeGroups([]choice{{a, o}})
+			if err != nil {
+				return err
+			}
+			table, _ := cfg.Tree().Lookup("sweep")
+			text := string(table.AppendJSON(nil))
+			if i == 0 {
+				first = text
+			} else if text != first {
+				x.presets = append(x.presets, a)
+				break
+			}
+		}
+	}
+	x.swept = slices.DeleteFunc(x.swept, func(a *axis) bool { return slices.Contains(x.presets, a) })
+	return nil
+}
+
+// composeGroups composes what decides the [sweep] table: the choices of groups
+// and overrides of the table itself. Swept groups stand at their first option
+// unless one is given. Other values are left out, since they may fit some
+// options only.
+func (x *expander) composeGroups(given []choice) (*compose.Config, error) {
+	var inputs []compose.Input
+	for _, a := range x.args {
+		if x.req.Source.IsGroup(a.Key) || inside(a.Key, "sweep") {
+			inputs = append(inputs, a.Input)
+		}
+	}
+	for _, c := range given {
+		inputs = append(inputs, c.axis.input(c.option))
+	}
+	for _, a := range append(slices.Clone(x.presets), x.swept...) {
+		chosen := slices.ContainsFunc(given, func(c choice) bool { return c.axis == a })
+		if !a.group || chosen || a.seq.n == 0 || a.seq.n > 1000 {
+			continue
+		}
+		options, err := a.seq.expand()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", a.origin, a.key, err)
+		}
+		inputs = append(inputs, a.input(options[0]))
+	}
+	return x.req.Source.ComposeInputs(x.req.Primary, inputs)
+}
+
+// readSweeps reads the [sweep] tables for every combination of presets.
+func (x *expander) readSweeps() error {
+	var lens []int64
+	for _, a := range x.presets {
+		lens = append(lens, a.seq.n)
+	}
+	n, ok := size(lens)
+	if !ok || n > int64(x.limit) {
+		return tooLarge(lens, n, ok, x.limit)
+	}
+	for i := range n {
+		given := make([]choice, len(x.presets))
+		rest := i
+		for k := len(given) - 1; k >= 0; k-- {
+			options, err := x.presets[k].seq.expand()
+			if err != nil {
+				return err
+			}
+			given[k] = choice{x.presets[k], options[rest%lens[k]]}
+			rest /= lens[k]
+		}
+		if err := x.readSweep(given); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSweep reads the [sweep] tables of one combination of presets, and lets
+// the overrides replace, fix and add axes.
+func (x *expander) readSweep(presets []choice) error {
+	cfg, err := x.composeGroups(presets)
+	if err != nil {
+		return err
+	}
+	table, _ := cfg.Tree().Lookup("sweep")
+	blocks, err := readBlocks(table, x.req.Source.Options, func(path ...string) compose.Origin {
+		return cfg.Origin(strings.Join(append([]string{"sweep"}, path...), "."))
+	})
+	if err != nil {
+		return err
+	}
+	if len(blocks) == 0 {
+		blocks = []*block{{origin: cfg.Origin("")}}
+	}
+	var errs []error
+	for _, b := range blocks {
+		for _, a := range b.axes {
+			errs = append(errs, x.adopt(a, cfg))
+		}
+		p := &pending{block: b}
+		for _, arg := range x.args {
+			if a := b.axis(arg.key()); a != nil && arg.Op != override.Delete {
+				a.fix(arg)
+				continue
+			}
+			p.args = append(p.args, arg)
+		}
+		for _, s := range x.swept {
+			if a := b.axis(s.key); a != nil {
+				a.seq, a.origin = s.seq, s.origin
+				continue
+			}
+			own := *s
+			b.axes = append(b.axes, &own)
+		}
+		for i := len(presets) - 1; i >= 0; i-- {
+			own := *presets[i].axis
+			own.seq = listSequence([]override.Value{presets[i].option})
+			b.axes = slices.Insert(b.axes, 0, &own)
+		}
+		x.pending = append(x.pending, p)
+	}
+	return errors.Join(errs...)
+}
+
+// adopt finds out what an axis of a file sweeps over: a config group, in use
+// or not yet, or a key, which may be new.
+func (x *expander) adopt(a *axis, cfg *compose.Config) error {
+	group, pkg, hasPkg := strings.Cut(a.key, "@")
+	a.set = override.Override{Op: override.ForceAdd, Key: group, Package: pkg, HasPackage: hasPkg}
+	if !x.req.Source.IsGroup(group) || a.seq.tables() {
+		if word := nearest(a.key, sweepWords); word != "" && !a.plus && a.seq.tables() {
+			if _, ok := cfg.Tree().Get(a.key); !ok {
+				return fmt.Errorf("%s: axis %q: did you mean %q? An axis of this name is written \"+%s\"", a.origin, a.key, word, a.key)
+			}
+		}
+		return nil
+	}
+	a.group = true
+	a.set.Op = override.Add
+	inUse := slices.ContainsFunc(cfg.Choices(), func(c compose.Choice) bool { return c.Key == a.key })
+	if inUse || a.key == "launcher" {
+		a.set.Op = override.Change
+	}
+	return nil
+}
+
+// fix makes the axis one value, that of an override.
+func (a *axis) fix(by arg) {
+	a.seq, a.origin = listSequence([]override.Value{by.Value}), by.From
+}
+
+// input is the override that puts the axis at a value.
+func (a *axis) input(v override.Value) compose.Input {
+	o := a.set
+	o.Value, o.HasValue = v, true
+	return compose.Input{Override: o, From: a.origin}
+}
+
+// measure lays out the blocks and refuses a plan that is too large before any
+// of its values is made.
+func (x *expander) measure() error {
+	total := int64(0)
+	var errs []error
+	for _, p := range x.pending {
+		l, err := p.layout()
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.dims = l
+		for _, a := range p.axes {
+			if a.seq.interval == nil && a.seq.n > int64(x.limit) {
+				return fmt.Errorf("%s: axis %s has %d values, the limit is %d: shorten it, or raise --max-runs", a.origin, a.key, a.seq.n, x.limit)
+			}
+			if a.seq.n == 0 {
+				x.plan.Notes = append(x.plan.Notes, fmt.Sprintf("axis %s (%s) has no values", a.key, a.origin))
+			}
+		}
+		n, ok := size(l.rows)
+		if !ok || n > int64(x.limit)-total {
+			return tooLarge(l.rows, n, ok, x.limit)
+		}
+		total += n
+	}
+	return errors.Join(errs...)
+}
+
+// lay makes the values of all blocks.
+func (x *expander) lay() error {
+	var errs []error
+	var spaces []*space
+	for _, p := range x.pending {
+		s, err := p.space(p.dims)
+		spaces, errs = append(spaces, s), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	x.plan.Axes = mergeAxes(spaces)
+	varies := map[string]bool{}
+	for _, a := range x.plan.Axes {
+		varies[a.Key] = len(a.Values) > 1
+	}
+	for i, p := range x.pending {
+		b := &planBlock{space: spaces[i], pieces: make([][]string, len(p.axes))}
+		var dims []int
+		for a, ax := range p.axes {
+			ax.composed = ax.group || p.overlapped(ax)
+			if varies[ax.key] {
+				b.pieces[a] = pieces(ax)
+			}
+		}
+		for d, dim := range b.dims {
+			if slices.ContainsFunc(dim.axes, func(a int) bool { return p.axes[a].composed }) {
+				dims = append(dims, d)
+			}
+		}
+		b.composed = combine(b.space, dims)
+		b.variants = make([]*variant, b.composed.n)
+		x.plan.blocks = append(x.plan.blocks, b)
+	}
+	return nil
+}
+
+// overlapped reports whether the order of assignments matters to an axis: an
+// override, or another axis, sets something inside its key or around it.
+func (p *pending) overlapped(a *axis) bool {
+	for _, arg := range p.args {
+		if inside(arg.Key, a.key) || inside(a.key, arg.Key) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.axes, func(b *axis) bool {
+		return a != b && (inside(a.key, b.key) || inside(b.key, a.key))
+	})
+}
+
+// pieces returns what names say of the values of an axis.
+func pieces(a *axis) []string {
+	list := make([]string, len(a.values))
+	for i, v := range a.values {
+		list[i] = labelPiece(a.key, a.group, v)
+	}
+	return list
+}
+
+// mergeAxes joins the axes of all blocks: each key once, with the values of
+// all blocks in the order of their appearance.
+func mergeAxes(spaces []*space) []results.Axis {
+	var axes []results.Axis
+	index := map[string]int{}
+	seen := map[string]map[string]bool{}
+	for _, s := range spaces {
+		for _, a := range s.axes {
+			i, ok := index[a.key]
+			if !ok {
+				i = len(axes)
+				index[a.key] = i
+				axes = append(axes, results.Axis{Key: a.key})
+				seen[a.key] = map[string]bool{}
+			}
+			have := seen[a.key]
+			for _, v := range a.values {
+				if text := string(appendCanonical(nil, v)); !have[text] {
+					have[text] = true
+					axes[i].Values = append(axes[i].Values, v)
+				}
+			}
+		}
+	}
+	return axes
+}
