@@ -135,7 +135,7 @@ func (c *Config) apply(in Input) error {
 	}
 	n := valueNode(in.Value, in.From)
 	if len(path) == 0 && n.kind != table {
-		return fail(ClassMerge, in.From, "name a key: KEY=VALUE", "%s: the whole config cannot become a %s", in.text(), kindName(n))
+		return fail(ClassMerge, in.From, "name a key: KEY=VALUE", "%s: the whole config cannot become %s", in.text(), aKind(n))
 	}
 	if in.Op == override.Extend {
 		old := c.root.get(path)
@@ -143,7 +143,7 @@ func (c *Config) apply(in Input) error {
 			return noKey(c.root, in.Key, in)
 		}
 		if old.kind != list {
-			return fail(ClassMerge, in.From, "", "%s: %s is a %s, not a list", in.text(), in.Key, kindName(old))
+			return fail(ClassMerge, in.From, "", "%s: %s is %s, not a list", in.text(), in.Key, aKind(old))
 		}
 		longer := old.clone()
 		longer.kids = append(longer.kids, n.kids...)
@@ -240,7 +240,7 @@ func (u *update) set(n *node, i int, v *node) (*node, error) {
 func (u *update) replace(n, v *node, path string) (*node, error) {
 	if n.kind != table || v.kind != table {
 		if n.kind == list && v.kind == table || n.kind == table && v.kind == list {
-			return nil, fail(ClassMerge, u.in.From, "delete it first with ~"+path, "%s: %s is a %s and cannot become a %s", u.in.text(), path, kindName(n), kindName(v))
+			return nil, fail(ClassMerge, u.in.From, "delete it first with ~"+path, "%s: %s is %s and cannot become %s", u.in.text(), path, aKind(n), aKind(v))
 		}
 		return v, nil
 	}
@@ -285,7 +285,7 @@ func (u *update) noElement(n *node, i int) error {
 // key that does, or says what there is; it never proposes to add the key,
 // since a typo that was added would silently do nothing.
 func noKey(root *node, key string, in Input) error {
-	fix := didYouMean(key, allPaths(root))
+	fix := meant(key, allPaths(root))
 	if fix == "" {
 		path := strings.Split(key, ".")
 		n, known := root, 0
@@ -302,7 +302,7 @@ func noKey(root *node, key string, in Input) error {
 		case n.kind == table && len(n.keys) > 0:
 			fix = "there are " + some(n.keys)
 		case known > 0:
-			fix = fmt.Sprintf("%s is a %s", strings.Join(path[:known], "."), kindName(n))
+			fix = fmt.Sprintf("%s is %s", strings.Join(path[:known], "."), aKind(n))
 		}
 	}
 	return fail(ClassNoKey, in.From, fix, "%s: no key %q in the config", in.text(), key)

@@ -31,9 +31,10 @@ type pick struct {
 
 func one(option string) pick { return pick{options: []string{option}} }
 
-// option returns the option of a pick that is neither a list nor null.
+// option returns the single option, empty for null, a list, and an entry that
+// names a config.
 func (p pick) option() string {
-	if p.null || p.several {
+	if p.null || p.several || len(p.options) == 0 {
 		return ""
 	}
 	return p.options[0]
@@ -53,7 +54,7 @@ func (p pick) String() string {
 // parseDefaults reads the value of a file's key `defaults`.
 func parseDefaults(n *node) ([]entry, error) {
 	if n.kind != list {
-		return nil, fail(ClassDefaults, n.from, `such as defaults = ["_self_", {model = "net2"}]`, "defaults must be a list, not a %s", kindName(n))
+		return nil, fail(ClassDefaults, n.from, `such as defaults = ["_self_", {model = "net2"}]`, "defaults must be a list, not %s", aKind(n))
 	}
 	entries := make([]entry, 0, len(n.kids))
 	self := false
@@ -139,7 +140,7 @@ func groupType(key string, v override.Value, from Origin) error {
 	if k := v.Kind(); k != override.Null && k != override.Map && k != override.List {
 		fix = fmt.Sprintf("if %s is an option's name, put it in quotes", v.Text())
 	}
-	return fail(ClassGroupType, from, fix, "%s=%s: the choice of a group must be a string or a list of strings, not a %s", key, v.Text(), v.Kind())
+	return fail(ClassGroupType, from, fix, "%s=%s: the choice of a group must be a string or a list of strings, not %s", key, v.Text(), aKind(valueNode(v, from)))
 }
 
 // checkPath refuses paths that would leave the config folders or mean

@@ -3,6 +3,7 @@ package compose
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -129,6 +130,57 @@ func nearest(s string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// nearestKey returns the path that somebody who typed key may have meant: one
+// that looks alike where the two differ, else one with the same last name
+// ("lr" for "training.lr"), else one whose last name looks alike.
+func nearestKey(key string, paths []string) string {
+	best, bestD := "", 1<<30
+	for _, p := range paths {
+		a, b := key, p
+		for {
+			x, restA, okA := strings.Cut(a, ".")
+			y, restB, okB := strings.Cut(b, ".")
+			if !okA || !okB || x != y {
+				break
+			}
+			a, b = restA, restB
+		}
+		limit := min(bestD, max(1, len(a)/3)+1)
+		if d := editDistance(a, b, limit); d < limit && p != key {
+			best, bestD = p, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	last := lastName(key)
+	for _, p := range paths {
+		if lastName(p) == last {
+			return p
+		}
+	}
+	if last == key {
+		names := make([]string, len(paths))
+		for i, p := range paths {
+			names[i] = lastName(p)
+		}
+		if n := nearest(key, names); n != "" {
+			return paths[slices.Index(names, n)]
+		}
+	}
+	return ""
+}
+
+func lastName(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
+// meant is didYouMean for dotted keys.
+func meant(key string, paths []string) string {
+	if n := nearestKey(key, paths); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	return ""
 }
 
 // editDistance is the Damerau-Levenshtein distance (insert, delete, replace,

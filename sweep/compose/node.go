@@ -214,7 +214,7 @@ func merge(a, b *node, path string) (*node, error) {
 		case b.missing():
 			return a, nil
 		case a.kind == list && b.kind == table, a.kind == table && b.kind == list:
-			return nil, fail(ClassMerge, b.from, "give it another name, or delete the one", "%s: a %s cannot be merged with the %s of %s", path, kindName(b), kindName(a), a.from)
+			return nil, fail(ClassMerge, b.from, "give it another name, or delete the one", "%s: %s cannot be merged with the %s of %s", path, aKind(b), kindName(a), a.from)
 		}
 		return b, nil
 	}
@@ -242,6 +242,16 @@ func kindName(n *node) string {
 		return "table"
 	}
 	return n.val.Kind().String()
+}
+
+// aKind is kindName with its article.
+func aKind(n *node) string {
+	if k := kindName(n); k == "int" {
+		return "an int"
+	} else if k != "null" {
+		return "a " + k
+	}
+	return "null"
 }
 
 func joinPath(path, key string) string {

@@ -15,11 +15,18 @@ type resolver struct {
 	env  map[string]bool // declared variables
 	root *node
 
-	memo     map[string]override.Value // resolved interpolations by path
+	memo     map[string]memo // resolved interpolations by path
 	visiting map[string]bool
 	stack    []string                       // paths of the leaves being resolved
 	deps     map[string]map[string]struct{} // leaf -> paths it looked at; nil: not wanted
 	budget   int
+}
+
+// memo is a resolved value and what it took of the budget: where it is used
+// again it takes that again, since who walks the result meets it again.
+type memo struct {
+	val  override.Value
+	cost int
 }
 
 // maxResolved bounds what a resolved config holds, in bytes of text and in
@@ -32,8 +39,8 @@ func newResolver(src *Source, env map[string]bool, root *node) *resolver {
 
 // node resolves a node at a path.
 func (r *resolver) node(n *node, path []string) (override.Value, error) {
-	if r.budget--; r.budget < 0 {
-		return override.Value{}, fail(ClassTooLarge, n.from, "", "the resolved config is larger than %d MiB", maxResolved>>20)
+	if err := r.spend(1, n); err != nil {
+		return override.Value{}, err
 	}
 	switch {
 	case n.kind == table:
@@ -64,11 +71,19 @@ func (r *resolver) node(n *node, path []string) (override.Value, error) {
 	return n.val, nil
 }
 
+// spend takes n of the budget.
+func (r *resolver) spend(cost int, n *node) error {
+	if r.budget -= cost; r.budget < 0 {
+		return fail(ClassTooLarge, n.from, "", "the resolved config is larger than %d MiB", maxResolved>>20)
+	}
+	return nil
+}
+
 // leaf resolves an interpolation.
 func (r *resolver) leaf(n *node, path []string) (override.Value, error) {
 	key := strings.Join(path, ".")
-	if v, ok := r.memo[key]; ok {
-		return v, nil
+	if m, ok := r.memo[key]; ok {
+		return m.val, r.spend(m.cost, n)
 	}
 	if r.visiting[key] {
 		return override.Value{}, fail(ClassInterpCycle, n.from, "", "%s = %q refers to itself: %s", key, n.val.Text(), strings.Join(append(r.cycle(key), key), " -> "))
@@ -77,15 +92,16 @@ func (r *resolver) leaf(n *node, path []string) (override.Value, error) {
 		return override.Value{}, fail(ClassInterpSyntax, n.from, `a literal "${" is written \${`, "%s = %q: %s", key, n.val.Text(), n.expr.err)
 	}
 	if r.visiting == nil {
-		r.visiting, r.memo = map[string]bool{}, map[string]override.Value{}
+		r.visiting, r.memo = map[string]bool{}, map[string]memo{}
 	}
 	r.visiting[key] = true
 	r.stack = append(r.stack, key)
+	before := r.budget
 	v, err := r.expr(n, path)
 	r.stack = r.stack[:len(r.stack)-1]
 	delete(r.visiting, key)
 	if err == nil {
-		r.memo[key] = v
+		r.memo[key] = memo{v, before - r.budget}
 	}
 	return v, err
 }
@@ -119,12 +135,12 @@ func (r *resolver) text(parts []part, n *node, path []string) (string, error) {
 				return "", err
 			}
 			if k := v.Kind(); k == override.List || k == override.Map {
-				return "", fail(ClassInterpCycle, n.from, "only a single value can be part of a text", "%s: %s is a %s", strings.Join(path, "."), p.ref.text, k)
+				return "", fail(ClassInterpCycle, n.from, "only a single value can be part of a text", "%s: %s stands for a %s", strings.Join(path, "."), p.ref.text, k)
 			}
 			text = v.Text()
 		}
-		if r.budget -= len(text); r.budget < 0 {
-			return "", fail(ClassTooLarge, n.from, "", "the resolved config is larger than %d MiB", maxResolved>>20)
+		if err := r.spend(len(text), n); err != nil {
+			return "", err
 		}
 		b.WriteString(text)
 	}
@@ -187,7 +203,7 @@ func (r *resolver) lookup(target []string, ref *ref, n *node, path []string) (ov
 
 func (r *resolver) noKey(target []string, ref *ref, n *node, path []string) error {
 	want := strings.Join(target, ".")
-	fix := didYouMean(want, allPaths(r.root))
+	fix := meant(want, allPaths(r.root))
 	if fix == "" {
 		fix = `a literal "${" is written \${`
 	}

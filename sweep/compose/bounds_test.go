@@ -1,0 +1,59 @@
+package compose
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBounds gives texts that would take a careless program minutes or all
+// memory.
+func TestBounds(t *testing.T) {
+	var many strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&many, "key%d = 1\n", i)
+	}
+	doubling := "a0 = \"xxxxxxxxxxxxxxxx\"\n"
+	lists := "b0 = [1, 1]\n"
+	for i := range 40 {
+		doubling += fmt.Sprintf("a%d = \"${a%d}${a%d}\"\n", i+1, i, i)
+		lists += fmt.Sprintf("b%d = [\"${b%d}\", \"${b%d}\"]\n", i+1, i, i)
+	}
+	including := ""
+	for i := range 30 {
+		including += fmt.Sprintf("-- c%d.toml --\ndefaults = [\"c%d@x\", \"c%d@y\"]\n", i, i+1, i+1)
+	}
+	including += "-- c30.toml --\na = 1\n"
+	tests := []struct {
+		name, files string
+		class       string // of composing or resolving
+	}{
+		{"brackets", "-- x.toml --\na = " + strings.Repeat("[", 500_000), ClassTooLarge},
+		{"braces", "-- x.toml --\na = " + strings.Repeat("{a=", 200_000), ClassTooLarge},
+		{"dots", "-- x.toml --\na" + strings.Repeat(".a", 400_000) + " = 1\n", ClassTooLarge},
+		{"dots in a header", "-- x.toml --\n[a" + strings.Repeat(" . a", 200_000) + "]\n", ClassTooLarge},
+		{"deep by header and braces", "-- x.toml --\n[a" + strings.Repeat(".a", 50) + "]\nb = " + strings.Repeat("{a = ", 50) + "1" + strings.Repeat("}", 50) + "\n", ClassTooLarge},
+		{"size", "-- x.toml --\na = \"" + strings.Repeat("a", 1<<20) + "\"\n", ClassTooLarge},
+		{"many keys", "-- x.toml --\ndefaults = [\"y\"]\n" + many.String() + "-- y.toml --\n" + many.String(), ""},
+		{"doubling text", "-- x.toml --\n" + doubling, ClassTooLarge},
+		{"doubling lists", "-- x.toml --\n" + lists, ClassTooLarge},
+		{"doubling includes", "-- x.toml --\ndefaults = [\"c0\"]\n" + including, ClassTooLarge},
+		{"nested references", "-- x.toml --\na = \"" + strings.Repeat("${", 100_000) + "\"\n", ClassInterpSyntax},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			start := time.Now()
+			c, err := source(tt.files).Compose(Primary{Name: "x"}, nil)
+			if err == nil {
+				_, err = c.Resolve()
+			}
+			if got := ClassOf(err); got != tt.class || err != nil && got == "" {
+				t.Errorf("class %q (%.200v), want %q", got, err, tt.class)
+			}
+			if d := time.Since(start); d > 5*time.Second {
+				t.Errorf("took %v, want a fraction of a second", d)
+			}
+		})
+	}
+}
