@@ -47,11 +47,11 @@ func (k Kind) String() string {
 // null.
 //
 // A map keeps the order of its entries. Its keys are strings; keys written as
-// numbers or booleans in an override keep their text and remember their type
+// numbers, booleans or null in an override keep their text and remember their type
 // for printing only.
 type Value struct {
 	kind   Kind
-	quoted bool // a string that was written in quotes
+	quote  byte // a string that was written in quotes: which, ' or "; else 0
 	num    int64
 	float  float64
 	text   string // String: the text. Int beyond int64: its decimal digits.
@@ -61,7 +61,7 @@ type Value struct {
 
 // Field is one entry of a map.
 type Field struct {
-	Key Value // String, Int, Float or Bool; its Text is the key of the config
+	Key Value // a scalar; its Text is the key of the config
 	Val Value
 }
 
@@ -92,7 +92,7 @@ func StringValue(s string) Value { return Value{kind: String, text: s} }
 
 // QuotedValue returns a string that was written in quotes: it is never read as
 // another type, also when its text looks like a number.
-func QuotedValue(s string) Value { return Value{kind: String, text: s, quoted: true} }
+func QuotedValue(s string) Value { return Value{kind: String, text: s, quote: '\''} }
 
 // ListValue returns a list of the given elements.
 func ListValue(vs ...Value) Value { return Value{kind: List, list: vs} }
@@ -107,7 +107,7 @@ func (v Value) Kind() Kind { return v.kind }
 func (v Value) IsNull() bool { return v.kind == Null }
 
 // IsQuoted reports whether v is a string that was written in quotes.
-func (v Value) IsQuoted() bool { return v.quoted }
+func (v Value) IsQuoted() bool { return v.quote != 0 }
 
 // Bool returns the boolean; false if v is none.
 func (v Value) Bool() bool { return v.kind == Bool && v.num != 0 }
