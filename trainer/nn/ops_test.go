@@ -1,0 +1,326 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"orch/trainer/data"
+)
+
+func randoms(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+// at returns element (i, j) of a matrix with cols columns, transposed or not.
+func at(x []float32, transposed bool, rows, cols, i, j int) float64 {
+	if transposed {
+		return float64(x[j*rows+i])
+	}
+	return float64(x[i*cols+j])
+}
+
+// TestMul compares with the definition in float64. With k terms of size 1 a
+// float32 sum is off by k*2^-24 at most, times the size of partial sums.
+func TestMul(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var x multiplier
+	for _, size := range [][3]int{{1, 1, 1}, {3, 2, 5}, {64, 192, 10}, {65, 193, 17}, {130, 10, 784}, {784, 33, 32}, {10, 400, 64}} {
+		m, n, k := size[0], size[1], size[2]
+		for _, form := range [][3]bool{{}, {true}, {false, true}, {true, true}, {false, false, true}, {true, false, true}} {
+			ta, tb, add := form[0], form[1], form[2]
+			a, b, c := randoms(r, m*k), randoms(r, k*n), randoms(r, m*n)
+			got := slices.Clone(c)
+			x.mul(ta, tb, m, n, k, a, b, add, got)
+			worst := 0.0
+			for i := range m {
+				for j := range n {
+					want := 0.0
+					if add {
+						want = float64(c[i*n+j])
+					}
+					for l := range k {
+						want += at(a, ta, m, k, i, l) * at(b, tb, k, n, l, j)
+					}
+					worst = max(worst, math.Abs(float64(got[i*n+j])-want))
+				}
+			}
+			if limit := 1e-5 * math.Sqrt(float64(k)); worst > limit {
+				t.Errorf("mul(%v, %v, %d, %d, %d, add %v) is off by %g, want at most %g", ta, tb, m, n, k, add, worst, limit)
+			}
+		}
+	}
+}
+
+// TestMulBits: neither GOMAXPROCS nor where a tile begins changes a bit.
+func TestMulBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const m, n, k = 300, 300, 100
+	a, b := randoms(r, m*k), randoms(r, k*n)
+	var x multiplier
+	mul := func(rows int) []float32 {
+		c := make([]float32, m*n)
+		x.mul(false, false, rows, n, k, a, b, false, c)
+		return c
+	}
+	want := mul(m)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, procs := range []int{1, 2, 7} {
+		runtime.GOMAXPROCS(procs)
+		if !slices.Equal(mul(m), want) {
+			t.Errorf("other bits with GOMAXPROCS=%d", procs)
+		}
+	}
+	for _, rows := range []int{1, 63, 65, 299} {
+		if got := mul(rows); !slices.Equal(got[:rows*n], want[:rows*n]) {
+			t.Errorf("the first %d rows alone have other bits", rows)
+		}
+	}
+}
+
+// TestMulStartsNoGoroutines: a run gets one core.
+func TestMulStartsNoGoroutines(t *testing.T) {
+	a, b, c := make([]float32, 500*500), make([]float32, 500*500), make([]float32, 500*500)
+	x := multiplier{scratch: make([]float32, 500*500)}
+	// gonum makes a channel and a closure a block when it goes parallel.
+	if n := testing.AllocsPerRun(2, func() { x.mul(false, true, 500, 500, 500, a, b, false, c) }); n != 0 {
+		t.Errorf("mul allocates %v times", n)
+	}
+}
+
+// testNet is a small network with random data in float32.
+func testNet(t *testing.T, layers int) (*network, *weights) {
+	t.Helper()
+	w := &weights{seed: 5}
+	n, err := newNetwork(&Model{Kind: "mlp", Layers: layers, Width: 7}, classify{4}, []int{2, 3}, w, 5, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(3, 3))
+	copy(n.x, randoms(r, len(n.x)))
+	for i := range n.batch {
+		n.y[i*4+r.IntN(4)] = 1
+	}
+	for _, p := range w.list { // biases too, so that no ReLU sits at its kink
+		for i := range p.data {
+			p.data[i] += float32(0.1 * r.NormFloat64())
+		}
+	}
+	return n, w
+}
+
+// lossOf is forward pass and loss by their definitions, in float64.
+func lossOf(n *network, w *weights) float64 {
+	total := 0.0
+	for i := range n.batch {
+		features := len(n.x) / n.batch
+		h := make([]float64, features)
+		for j := range h {
+			h[j] = float64(n.x[i*features+j])
+		}
+		for l := 0; l < len(w.list); l += 2 {
+			weight, bias := w.list[l].data, w.list[l+1].data
+			z := make([]float64, len(bias))
+			for j := range z {
+				z[j] = float64(bias[j])
+				for k := range h {
+					z[j] += h[k] * float64(weight[k*len(bias)+j])
+				}
+				if l+2 < len(w.list) {
+					z[j] = max(z[j], 0)
+				}
+			}
+			h = z
+		}
+		sum := 0.0
+		for _, z := range h {
+			sum += math.Exp(z)
+		}
+		for j, z := range h {
+			total -= float64(n.y[i*len(h)+j]) * math.Log(math.Exp(z)/sum)
+		}
+	}
+	return total / float64(n.batch)
+}
+
+// TestGradients compares loss and every gradient with central differences of
+// an independent float64 forward pass. The step of 1e-4 is exact in neither
+// float32 weights (so the difference actually made is used) nor the
+// quotient, whose error is about 1e-8; float32 arithmetic adds about 1e-6.
+func TestGradients(t *testing.T) {
+	for _, layers := range []int{1, 2, 3, 5} {
+		t.Run(fmt.Sprint(layers), func(t *testing.T) {
+			n, w := testNet(t, layers)
+			if err := n.run(); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := n.lossValue(), lossOf(n, w); math.Abs(got-want) > 1e-5 {
+				t.Errorf("loss = %v, want %v", got, want)
+			}
+			for k, p := range w.list {
+				g, err := n.grads[k].Grad()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range p.data {
+					old := p.data[i]
+					p.data[i] = old + 1e-4
+					up, hi := lossOf(n, w), float64(p.data[i])
+					p.data[i] = old - 1e-4
+					down, lo := lossOf(n, w), float64(p.data[i])
+					p.data[i] = old
+					want := (up - down) / (hi - lo)
+					if got := float64(floats(g)[i]); math.Abs(got-want) > 2e-5+1e-4*math.Abs(want) {
+						t.Errorf("d loss / d %s[%d] = %v, want %v", p.name, i, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestGradientsAreFresh: a second pass gives the same gradients, not twice them.
+func TestGradientsAreFresh(t *testing.T) {
+	n, _ := testNet(t, 3)
+	var first []float32
+	for pass := range 3 {
+		if err := n.run(); err != nil {
+			t.Fatal(err)
+		}
+		g, _ := n.grads[0].Grad()
+		if pass == 0 {
+			first = slices.Clone(floats(g))
+		} else if !slices.Equal(floats(g), first) {
+			t.Errorf("pass %d gives other gradients than the first", pass+1)
+		}
+	}
+}
+
+// TestCrossEntropy compares judge with the formula, and checks what must not
+// overflow: with logits a and b, the loss of class a is log(1+exp(b-a)).
+func TestCrossEntropy(t *testing.T) {
+	v, err := data.Load("digits", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := v.Split(rand.New(rand.NewPCG(1, 1)), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := 0
+	for parts.Train.Label(row) != 1 {
+		row++
+	}
+	for _, tt := range []struct{ a, b, loss, score float64 }{
+		{0, 0, math.Ln2, 0}, // a tie goes to the lower class
+		{2, -1, math.Log1p(math.Exp(-3)), 1},
+		{-1, 2, math.Log1p(math.Exp(3)), 0},
+		{1000, 0, 0, 1},
+		{0, 1000, 1000, 0},
+	} {
+		loss, score := classify{2}.judge([]float32{float32(tt.b), float32(tt.a)}, parts.Train, row)
+		if math.Abs(loss-tt.loss) > 1e-6 || score != tt.score {
+			t.Errorf("logits %v (right) and %v: loss %v, score %v; want %v, %v", tt.a, tt.b, loss, score, tt.loss, tt.score)
+		}
+	}
+	if loss, score := (classify{2}).judge([]float32{0, float32(math.NaN())}, parts.Train, row); !math.IsNaN(loss) || score != 0 {
+		t.Errorf("NaN: loss %v, score %v; want NaN, 0", loss, score)
+	}
+}
+
+// pair is a parameter with a given gradient.
+type pair struct{ w, g []float32 }
+
+func (p pair) Value() G.Value {
+	return tensor.New(tensor.WithShape(1, len(p.w)), tensor.WithBacking(p.w))
+}
+func (p pair) Grad() (G.Value, error) {
+	return tensor.New(tensor.WithShape(1, len(p.g)), tensor.WithBacking(p.g)), nil
+}
+
+// TestOptimizers compares two updates with the closed forms in float64.
+func TestOptimizers(t *testing.T) {
+	w0, g1, g2 := []float64{0.5, -2, 3}, []float64{0.1, 0.2, -4}, []float64{-0.3, 0.2, 1e-3}
+	const rate, mu, decay = 0.1, 0.9, 0.01
+	for name, want := range map[string]func(w, g1, g2 float64) float64{
+		"sgd": func(w, g1, g2 float64) float64 {
+			v := g1 + decay*w
+			w -= rate * v
+			v = mu*v + g2 + decay*w
+			return w - rate*v
+		},
+		"adam": func(w, g1, g2 float64) float64 {
+			a := g1 + decay*w
+			w -= rate * a / (math.Abs(a) + 1e-8) // after one update m/(1-b1) = a, v/(1-b2) = a^2
+			b := g2 + decay*w
+			m := (0.9*0.1*a + 0.1*b) / (1 - 0.9*0.9)
+			v := (0.999*0.001*a*a + 0.001*b*b) / (1 - 0.999*0.999)
+			return w - rate*m/(math.Sqrt(v)+1e-8)
+		},
+	} {
+		f32 := func(x []float64) (y []float32) {
+			for _, v := range x {
+				y = append(y, float32(v))
+			}
+			return y
+		}
+		w := f32(w0)
+		opt := optimizers[OptimizerName(name)](&Training{Momentum: mu, WeightDecay: decay}, &weights{list: []*weight{{data: w}}})
+		for i, g := range [][]float64{g1, g2} {
+			opt.begin(int64(i+1), rate)
+			if err := opt.Step([]G.ValueGrad{pair{w, f32(g)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range w {
+			if want := want(w0[i], g1[i], g2[i]); math.Abs(float64(w[i])-want) > 2e-6*math.Max(1, math.Abs(want)) {
+				t.Errorf("%s: weight %v is %v after two updates, want %v", name, w0[i], w[i], want)
+			}
+		}
+	}
+}
+
+func TestSchedules(t *testing.T) {
+	for _, tt := range []struct {
+		name   ScheduleName
+		update int64
+		want   float64
+	}{{"constant", 1, 1}, {"constant", 100, 1}, {"cosine", 1, 1}, {"cosine", 51, 0.5}, {"cosine", 101, 0}} {
+		if got := schedules[tt.name](tt.update, 100); math.Abs(got-tt.want) > 1e-12 {
+			t.Errorf("%s at update %d of 100 = %v, want %v", tt.name, tt.update, got, tt.want)
+		}
+	}
+}
+
+// TestStreams pins the streams: changing them changes every result.
+func TestStreams(t *testing.T) {
+	a, b := stream(1, "split").Uint64(), stream(1, "split").Uint64()
+	if a != b {
+		t.Errorf("the same stream gives %x and %x", a, b)
+	}
+	seen := map[uint64]string{}
+	for _, seed := range []int64{0, 1, -1} {
+		for _, purpose := range []string{"split", "shuffle", "init/layer1.weight"} {
+			x, id := stream(seed, purpose).Uint64(), fmt.Sprint(seed, purpose)
+			if other, ok := seen[x]; ok {
+				t.Errorf("%s and %s begin alike", id, other)
+			}
+			seen[x] = id
+		}
+	}
+	// First 16 bytes, read as two little-endian words, of
+	// printf 'orch/nn\0\1\0\0\0\0\0\0\0split' | sha256sum
+	if want := rand.NewPCG(0x9e88459d63cc4d67, 0x5c75d07552af9e1f).Uint64(); a != want {
+		t.Errorf("stream(1, split) begins with %#x, want %#x", a, want)
+	}
+}
