@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	memForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([KMGT])(?:i?B)?$`)
+	memForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([KMGT])(?:B|iB?)?$`)
 	// dayForm is what Go's durations lack: "1d", "1d12h".
 	dayForm = regexp.MustCompile(`^([0-9]+)d(.*)$`)
 	// slurmForm are sbatch's --time forms that cannot be mistaken:
@@ -21,7 +21,7 @@ var (
 
 // ParseMem reads an amount of memory in MiB, rounded up: "2G", "512M", "1.5G",
 // or a number of MiB. K, M, G and T are powers of 1024, as in Slurm, with or
-// without "B" or "iB". 0 is "not limited".
+// without "B", "i" or "iB". 0 is "not limited".
 func ParseMem(v any) (int, error) {
 	const want = `want a size like "2G" or "512M", or a number of MiB`
 	var mib float64

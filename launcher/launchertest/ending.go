@@ -39,12 +39,12 @@ func cancelRunning(f *fixture) {
 // cancelStubborn: being deaf to SIGTERM helps neither a worker nor its
 // children.
 func cancelStubborn(f *fixture) {
-	for _, part := range []string{"stubborn", "family"} {
+	for _, part := range append(f.families(), "stubborn") {
 		out := f.TempDir()
 		req := f.request(1, part, out)
 		id := f.submit(req)
 		f.pid(out, "0")
-		if part == "family" {
+		if part != "stubborn" {
 			f.pid(out, "0-child")
 		}
 		f.until(f.l, req, "running", running)
@@ -129,20 +129,44 @@ func killedWorker(f *fixture) {
 	f.untilEnded(f.l, req)
 }
 
-// orphans: what a killed worker had started does not live on.
+// families are the parts of workers with children that must not outlive them.
+func (f *fixture) families() []string {
+	if f.s.LosesSessions {
+		return []string{"family"}
+	}
+	return []string{"family", "runaway"}
+}
+
+// orphans: what a worker had started does not live on, whether the worker was
+// killed or just left.
 func orphans(f *fixture) {
 	if f.s.Remote || runtime.GOOS == "windows" {
 		f.Log("workers of this machine cannot be killed by a signal from here")
 		return
 	}
-	out := f.TempDir()
-	req := f.request(1, "family", out)
-	f.submit(req)
-	worker, _ := os.FindProcess(f.pid(out, "0"))
-	f.pid(out, "0-child")
-	if err := worker.Kill(); err != nil {
-		f.Fatal(err)
+	for _, part := range f.families() {
+		out := f.TempDir()
+		req := f.request(1, part, out)
+		f.submit(req)
+		worker, _ := os.FindProcess(f.pid(out, "0"))
+		f.pid(out, "0-child")
+		if err := worker.Kill(); err != nil {
+			f.Fatal(err)
+		}
+		for _, w := range f.untilEnded(f.l, req) {
+			f.isKilled(w, syscall.SIGKILL, "SIGKILL")
+			if left := Processes(req.Key); w.End.Proof && len(left) > 0 {
+				f.Errorf("%s: all is said to be gone, but there is %q", part, left)
+			}
+		}
+		f.noProcesses()
 	}
-	f.untilEnded(f.l, req)
+	req := f.request(1, "leaver", f.TempDir())
+	f.submit(req)
+	for _, w := range f.untilEnded(f.l, req) {
+		if w.End.Cause != launcher.Exited || w.End.Code != 0 {
+			f.Errorf("got %+v, want exit code 0", w.End)
+		}
+	}
 	f.noProcesses()
 }

@@ -44,7 +44,9 @@ type Seen struct {
 //	print OUT ERR        to standard output and standard error
 //	wait FOLDER          write FOLDER/INDEX.pid, then wait to be killed
 //	stubborn FOLDER      the same, deaf to SIGTERM
-//	family FOLDER        the same with a stubborn child, FOLDER/INDEX-child.pid
+//	family FOLDER        as wait, with a stubborn child, FOLDER/INDEX-child.pid
+//	runaway FOLDER       as family, with the child in a session of its own
+//	leaver FOLDER        as family, but exit 0 as soon as the child is there
 func Argv(t testing.TB, part string, args ...string) []string {
 	t.Helper()
 	exe, err := os.Executable()
@@ -117,15 +119,27 @@ func work(part string, args []string) int {
 			index = args[1]
 		}
 		return hold(index)
-	case "family":
+	case "family", "runaway", "leaver":
 		exe, err := os.Executable()
 		if err != nil {
 			return fail(err)
 		}
-		if err := exec.Command(exe, word, "stubborn", args[0], index+"-child").Start(); err != nil {
+		child := exec.Command(exe, word, "stubborn", args[0], index+"-child")
+		if part == "runaway" {
+			child.SysProcAttr = newSession()
+		}
+		if err := child.Start(); err != nil {
 			return fail(err)
 		}
-		return hold(index)
+		if part != "leaver" {
+			return hold(index)
+		}
+		for end := time.Now().Add(backstop); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(args[0], index+"-child.pid")); err == nil {
+				return 0
+			}
+		}
+		return 97
 	}
 	return fail(fmt.Errorf("unknown part %q", part))
 }

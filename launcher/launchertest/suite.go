@@ -61,6 +61,9 @@ type Suite struct {
 	// Remote: workers may run on another machine, so that they cannot be
 	// killed by pid, nor looked for in the process table.
 	Remote bool
+	// LosesSessions: a process that has left its worker's session outlives it,
+	// as under Slurm's proctrack/linuxproc.
+	LosesSessions bool
 	// SignalAsCode: a worker killed by signal n ends as Exited with 128+n.
 	SignalAsCode bool
 	// CancelAsSignal: a worker that was cancelled may be reported as killed.

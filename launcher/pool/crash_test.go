@@ -293,23 +293,37 @@ func TestOrphanOfALostWorker(t *testing.T) {
 	}
 }
 
-// The thread that started a worker must not end before the pool.
+// The kernel kills foreground workers when the thread that started them ends,
+// and Go ends threads: all that are idle, if need be.
 func TestWorkersOutliveThreads(t *testing.T) {
 	if !linuxOnly(t) {
 		return
 	}
 	p := open(t, pool.Options{Grace: time.Second})
-	tid := make(chan string)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if _, err := p.Submit(ctx(), request(t, "threads", 1, "wait", t.TempDir())); err != nil {
-			t.Error(err)
+	submit(t, p, request(t, "threads", 1, "wait", t.TempDir()))
+	const n = 64
+	tasks, leave := make(chan string), make(chan struct{})
+	for range n {
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			link, _ := os.Readlink("/proc/thread-self")
+			tasks <- link
+			<-leave
+		}()
+	}
+	var threads []string
+	for range n {
+		if task := <-tasks; filepath.Base(task) != strconv.Itoa(os.Getpid()) { // Go keeps the first thread
+			threads = append(threads, filepath.Join("/proc", task))
 		}
-		link, _ := os.Readlink("/proc/thread-self")
-		tid <- filepath.Join("/proc", link)
-	}()
-	task := <-tid
-	until(t, "the end of the thread", func() bool { _, err := os.Stat(task); return err != nil })
+	}
+	close(leave)
+	until(t, "the end of the threads", func() bool {
+		return !slices.ContainsFunc(threads, func(task string) bool { _, err := os.Stat(task); return err == nil })
+	})
+	if left := launchertest.Processes("threads"); len(left) != 1 {
+		t.Errorf("got processes %q, want the worker", left)
+	}
 	if w := jobs(t, p)[0]; w.State != launcher.Running {
 		t.Errorf("got %+v, want running", w)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -15,13 +16,17 @@ import (
 	"orch/launcher/pool"
 )
 
+// losesSessions: only Linux lets us find a process that has left its session.
+const losesSessions = runtime.GOOS != "linux"
+
 func TestForeground(t *testing.T) {
-	launchertest.Run(t, launchertest.Suite{Open: opener(pool.Options{Grace: time.Second})})
+	launchertest.Run(t, launchertest.Suite{
+		Open: opener(pool.Options{Grace: time.Second}), LosesSessions: losesSessions})
 }
 
 func TestDetached(t *testing.T) {
 	launchertest.Run(t, launchertest.Suite{
-		Open: opener(pool.Options{Grace: time.Second, Detach: true}), Outlives: true, Many: 50})
+		Open: opener(pool.Options{Grace: time.Second, Detach: true}), Outlives: true, Many: 50, LosesSessions: losesSessions})
 }
 
 // The backend as configs reach it passes too, and so does a wrapped one.
@@ -34,7 +39,7 @@ func TestBackend(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	launchertest.Run(t, launchertest.Suite{Many: 20, Open: func(t testing.TB, state string) launcher.Launcher {
+	launchertest.Run(t, launchertest.Suite{Many: 20, LosesSessions: losesSessions, Open: func(t testing.TB, state string) launcher.Launcher {
 		l, err := reg.Open(t.Context(), launcher.Setup{Spec: spec, StateDir: state})
 		if err != nil {
 			t.Fatal(err)
