@@ -53,7 +53,7 @@ func (p *Plan) Header() results.Header {
 	}
 	return results.Header{
 		Kind: results.KindPlan, Sweep: p.Name, Axes: p.Axes, Study: p.Study, Retry: p.Retry,
-		Bases: p.Bases, Groups: groups, Owes: p.Owes, Volatile: p.Volatile,
+		Bases: p.Bases, Choices: p.Choices, Groups: groups, Owes: p.Owes, Volatile: p.Volatile,
 	}
 }
 

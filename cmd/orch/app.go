@@ -62,6 +62,7 @@ func newApp(p *program) *cli.App {
 		Commands: []*cli.Command{
 			submitCommand(p), trainCommand(p), planCommand(p),
 			statusCommand(p), showCommand(p), collectCommand(p), reportCommand(p),
+			cancelCommand(p), retryCommand(p), fsckCommand(p),
 			explainCommand(p), workerCommand(p), versionCommand(p),
 		},
 	}

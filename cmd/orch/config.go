@@ -30,7 +30,7 @@ func (p *program) printConfig(c *cli.Context, primary compose.Primary, args []st
 				return asUsage(err)
 			}
 			if o.Sweep != nil {
-				return asUsage(override.Ambiguous(o))
+				return asUsage(o.SingleRun())
 			}
 			inputs = append(inputs, compose.Input{Override: o, From: from})
 		}

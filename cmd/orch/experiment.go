@@ -104,17 +104,11 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 	}
 	req := sweep.Request{
 		Source: source, Primary: primary, Overrides: overrides, Env: envOverrides(), Multirun: multirun,
-		Checker: checkConfig, MaxRuns: c.Int("max-runs"), AllowEmpty: c.Bool("allow-empty"),
+		Launcher: defaultLauncher, Checker: checkConfig, MaxRuns: c.Int("max-runs"), AllowEmpty: c.Bool("allow-empty"),
 	}
 	plan, err := sweep.Expand(req)
 	if err != nil {
 		return nil, asUsage(err)
-	}
-	if launcherMissing(plan) {
-		req.Env = append([]string{"+launcher=" + defaultLauncher}, req.Env...)
-		if plan, err = sweep.Expand(req); err != nil {
-			return nil, asUsage(err)
-		}
 	}
 	x := &experiment{plan: plan, name: plan.Name, source: primary.Text}
 	if n := c.String("name"); n != "" {
@@ -156,15 +150,6 @@ func envOverrides() []string {
 	return list
 }
 
-func launcherMissing(plan *sweep.Plan) bool {
-	for _, g := range plan.Groups {
-		if g.Launcher.Len() == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // judge checks what sweep does not know: the launcher's keys and the study.
 func judge(plan *sweep.Plan) error {
 	var errs []error
@@ -173,8 +158,11 @@ func judge(plan *sweep.Plan) error {
 		errs = append(errs, problems...)
 	}
 	if !plan.Study.IsNull() {
-		_, problems := report.ParseStudy(plan.Study)
+		study, problems := report.ParseStudy(plan.Study)
 		errs = append(errs, problems...)
+		if len(problems) == 0 {
+			errs = append(errs, study.CheckAxes(plan.Axes)...)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 
 	"orch/launcher"
 	"orch/launcher/pool"
+	"orch/report"
 	"orch/sweep/dispatch"
 	"orch/sweep/override"
 	"orch/sweep/results"
@@ -19,10 +20,11 @@ import (
 	"orch/trainer/nn"
 )
 
-// The concrete backends and trainers: a new one is one line here.
+// The concrete backends, trainers and report formats: a new one is one line here.
 var (
 	backends = launcher.Registry{pool.Backend}
 	trainers = []trainer.Trainer{nn.New(), command.New()}
+	formats  = []report.Format{report.Markdown, report.CSV}
 )
 
 // trainerFor returns who executes a config: the program of its [task], or the

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
@@ -67,7 +69,9 @@ func (p *program) report(c *cli.Context) error {
 			return fmt.Errorf("sweep %s: %w", s.Name, err)
 		}
 		fmt.Fprintf(p.stdout, "\nreport   %s\n", dir)
-		met = met && report.New(t).Met()
+		if v := report.Build(t).Verdict; v == nil || v.Outcome != report.Met {
+			met = false
+		}
 		s.Close()
 	}
 	if c.Bool("check") && !met {
@@ -87,8 +91,27 @@ func writeReport(t *collect.Tables, s *results.Sweep, out string) (string, error
 		return "", err
 	}
 	defer root.Close()
-	if err := report.New(t).Write(collect.Into(root)); err != nil {
-		return "", err
+	r := report.Build(t)
+	put := collect.Into(root)
+	for _, format := range formats {
+		files, err := format.Render(r)
+		if err != nil {
+			return "", fmt.Errorf("report as %s: %w", format.Name, err)
+		}
+		for _, f := range files {
+			if sub := path.Dir(f.Name); sub != "." {
+				if err := root.MkdirAll(sub, 0o700); err != nil {
+					return "", err
+				}
+			}
+			err := put(f.Name, func(w io.Writer) error {
+				_, err := w.Write(f.Data)
+				return err
+			})
+			if err != nil {
+				return "", fmt.Errorf("write %s: %w", f.Name, err)
+			}
+		}
 	}
 	return filepath.Join(dir, "report.md"), nil
 }

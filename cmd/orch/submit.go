@@ -166,12 +166,13 @@ const manyRuns = 60
 
 // summary prints how the runs ended, the comparison, and where everything is.
 func (p *program) summary(t *collect.Tables, s *results.Sweep) {
-	report.Runs(p.stdout, t, len(t.Runs) >= manyRuns)
-	fmt.Fprintln(p.stdout)
+	p.listRuns(t)
 	w := 0
 	if p.outTTY {
 		w = width(p.stdout)
 	}
-	report.Summary(p.stdout, t, w)
+	if err := report.Summary(p.stdout, t, w); err != nil {
+		p.log.Warn().Err(err).Msg("print summary")
+	}
 	fmt.Fprintf(p.stdout, "\nresults  %s\ntables   %s\n", s.Path(), filepath.Join(s.Path(), "collected"))
 }

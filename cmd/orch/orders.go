@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"os/user"
+
+	"github.com/urfave/cli/v2"
+
+	"orch/sweep/dispatch"
+	"orch/sweep/results"
+)
+
+func cancelCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:        "cancel",
+		Usage:       "end runs that execute and never start those that wait",
+		ArgsUsage:   "SWEEP|RUN...",
+		Description: "Workers obey within seconds. orch retry opens cancelled runs again.",
+		Flags:       []cli.Flag{resultsFlag()},
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return usage("orch cancel wants a sweep or runs: orch status lists the sweeps")
+			}
+			return p.eachTarget(c, func(s *results.Sweep, run *results.RunState) error {
+				who := userName()
+				if run == nil {
+					fmt.Fprintf(p.stdout, "%s: cancelled\n", s.Name)
+					return s.Give(results.ActionCancel, "", "cancelled by "+who, who)
+				}
+				if run.End != nil {
+					fmt.Fprintf(p.stdout, "%s: ended already (%s)\n", run.Run.Name, run.State)
+					return nil
+				}
+				fmt.Fprintf(p.stdout, "%s: cancelled\n", run.Run.Name)
+				return s.Give(results.ActionCancel, run.Run.ID, "cancelled by "+who, who)
+			})
+		},
+	}
+}
+
+func retryCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "retry",
+		Usage:     "open runs again that failed or were cancelled",
+		ArgsUsage: "SWEEP|RUN...",
+		Description: "Of a sweep it opens every run that ended without a result, and lets go what was cancelled or held.\n" +
+			"Submit the sweep file again to execute them on this machine.",
+		Flags: []cli.Flag{resultsFlag(), &cli.BoolFlag{Name: "failed", Usage: "of a sweep only runs that failed, not cancelled ones"}},
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return usage("orch retry wants a sweep or runs: orch status lists the sweeps")
+			}
+			return p.eachTarget(c, func(s *results.Sweep, run *results.RunState) error { return p.retry(c, s, run) })
+		},
+	}
+}
+
+func (p *program) retry(c *cli.Context, s *results.Sweep, run *results.RunState) error {
+	m := &machines{p: p, tree: s.Tree()}
+	defer m.close()
+	who := userName()
+	cause := "orch retry by " + who
+	if run == nil {
+		if err := s.Give(results.ActionGo, "", cause, who); err != nil {
+			return err
+		}
+	}
+	r, err := dispatch.Retry(s, func(st results.RunState) bool {
+		if run != nil {
+			return st.Run.ID == run.Run.ID
+		}
+		return st.State == results.StateFailed || !c.Bool("failed") && (st.State == results.StateCancelled || st.State == results.StateHeld)
+	}, cause, dispatch.Publication{Provenance: p.provenance(), Workers: m.workers})
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", s.Name, err)
+	}
+	fmt.Fprintf(p.stdout, "%s: %d runs get another try, %d are let go; orch submit of the same file executes them\n", s.Name, r.Again, r.Freed)
+	return nil
+}
+
+// eachTarget calls f for every sweep or run that the arguments name.
+func (p *program) eachTarget(c *cli.Context, f func(*results.Sweep, *results.RunState) error) error {
+	tree, err := openTree(c)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	names, err := tree.Sweeps()
+	if err != nil {
+		return err
+	}
+	for _, word := range c.Args().Slice() {
+		isSweep := false
+		for _, n := range names {
+			isSweep = isSweep || n == word
+		}
+		var s *results.Sweep
+		var run *results.RunState
+		if isSweep {
+			s, err = tree.Sweep(word)
+		} else {
+			var st results.RunState
+			s, st, err = findRun(tree, word)
+			run = &st
+		}
+		if err != nil {
+			return err
+		}
+		err = f(s, run)
+		s.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "somebody"
+}
