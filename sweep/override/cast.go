@@ -102,6 +102,9 @@ func castValue(v Value, kind Kind) (out Value, msg string) {
 		}
 		return Value{kind: Map, fields: fields}, ""
 	case Null:
+		if kind == Bool {
+			return BoolValue(false), ""
+		}
 		return Value{}, "null cannot be converted: leave it out"
 	}
 	ok := true

@@ -121,8 +121,10 @@ func (c *call) newSweep(kind SweepKind) *Sweep {
 	return &Sweep{Kind: kind, src: c.p.src, col: column(c.p.src, c.pos)}
 }
 
-// split sorts the arguments into positional ones and those named in names. A
-// named null counts as not given.
+// optional are the arguments for which null means not given.
+var optional = []string{"value", "sweep", "list", "stop", "exclude"}
+
+// split sorts the arguments into positional ones and those named in names.
 func (c *call) split(names ...string) (pos []argument, named map[string]argument, ok bool) {
 	named = make(map[string]argument)
 	for _, a := range c.args {
@@ -144,7 +146,7 @@ func (c *call) split(names ...string) (pos []argument, named map[string]argument
 		}
 	}
 	for name, a := range named {
-		if a.is(Null) && name != "reverse" {
+		if a.is(Null) && slices.Contains(optional, name) {
 			delete(named, name)
 		}
 	}
@@ -166,7 +168,9 @@ func (c *call) bind(names ...string) (map[string]argument, bool) {
 			c.reject(a.pos, "argument "+names[i]+" is given twice: keep one")
 			return nil, false
 		}
-		named[names[i]] = a
+		if !a.is(Null) || !slices.Contains(optional, names[i]) {
+			named[names[i]] = a
+		}
 	}
 	return named, true
 }

@@ -114,6 +114,7 @@ type parser struct {
 	tok      token // the current token
 	err      *Error
 	meaning  *Error // the first error in meaning
+	keyMode  bool
 	depth    int
 	shuffled bool
 }
@@ -163,7 +164,20 @@ func (p *parser) next() {
 func (p *parser) text(t token) string { return p.src[t.pos:t.end] }
 
 // unexpected records that the current token is not what the grammar wants here.
+// Like the parser that ANTLR generates, it first looks one token further,
+// outside of containers: in 'it's' the s is out of place, but the last quote,
+// which is never closed, says better what is wrong.
 func (p *parser) unexpected(want string) {
+	if p.tok.kind != tokEOF && p.err == nil && p.depth == 0 {
+		if p.keyMode && p.tok.kind != tokEqual {
+			p.lexKey()
+		} else {
+			p.lexValue()
+		}
+		if p.err != nil {
+			return
+		}
+	}
 	found := "the end"
 	if p.tok.kind != tokEOF {
 		found = strconv.Quote(shorten(strings.Trim(p.text(p.tok), " \t")))
@@ -182,6 +196,8 @@ func (p *parser) key(o *Override) {
 			p.pos = p.tok.end
 		}
 	}
+	p.keyMode = true
+	defer func() { p.keyMode = false }()
 	advance()
 	switch p.tok.kind {
 	case tokTilde:
