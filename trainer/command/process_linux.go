@@ -1,6 +1,9 @@
 package command
 
 import (
+	"bytes"
+	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,4 +22,35 @@ func sysProcAttr() *syscall.SysProcAttr {
 func waitExited(pid int) {
 	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
+}
+
+// onlyZombies reports whether every process of a group is a zombie, which
+// kill(2) counts as alive. In a container whose first process reaps nobody
+// they stay for ever. See proc_pid_stat(5) for the fields.
+func onlyZombies(pgid int) bool {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return false
+	}
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return false
+	}
+	group := []byte(strconv.Itoa(pgid))
+	for _, name := range names {
+		if name[0] < '0' || name[0] > '9' {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + name + "/stat")
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// pid (name) state ppid pgrp; the name may hold spaces and parentheses.
+		f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+		if len(f) > 2 && bytes.Equal(f[2], group) && f[0][0] != 'Z' && f[0][0] != 'X' {
+			return false
+		}
+	}
+	return true
 }

@@ -163,7 +163,7 @@ func (p *process) keepGroup() {
 // groupAlive reports whether anything of the group is left, after the program
 // ended. A group's number is not given to others as long as it has members.
 func (p *process) groupAlive() bool {
-	return p.orphans && syscall.Kill(-p.pid, 0) != syscall.ESRCH
+	return p.orphans && syscall.Kill(-p.pid, 0) != syscall.ESRCH && !onlyZombies(p.pid)
 }
 
 // killGroup kills what is left of the group after the program ended, if

@@ -20,8 +20,10 @@ const (
 )
 
 const (
-	// How often a running program's metrics file is read.
-	pollEvery = 5 * time.Second
+	// How often a running program's metrics file is read: soon after the start,
+	// then ever less, up to the last of these. A short run is never asked.
+	firstPoll = 250 * time.Millisecond
+	lastPoll  = 5 * time.Second
 
 	// After SIGKILL a process can still hang in the kernel, on a dead file
 	// server for instance. The worker does not wait longer than this for it.
@@ -32,8 +34,10 @@ const (
 	// to hear of it too.
 	newsWait = time.Second
 
-	// How often a process group is asked whether it is empty.
-	groupPoll = 10 * time.Millisecond
+	// How often a process group is asked whether it is empty: from the first,
+	// which is enough after SIGKILL, to the last of these.
+	firstAsk = 2 * time.Millisecond
+	lastAsk  = 100 * time.Millisecond
 )
 
 // watch waits for a program's end and hurries it where needed.
@@ -50,9 +54,10 @@ type watch struct {
 func (w *watch) wait(ctx context.Context) reason {
 	why := byItself
 	stop := w.run.Stop
-	every := pollEvery
+	every, slowest := firstPoll, lastPoll
 	if s := w.task.stall; s > 0 {
-		every = min(every, max(s/8, time.Millisecond))
+		slowest = min(slowest, max(s/8, time.Millisecond))
+		every = min(every, slowest)
 	}
 	tick := time.NewTimer(every)
 	defer tick.Stop()
@@ -95,6 +100,7 @@ func (w *watch) wait(ctx context.Context) reason {
 				return abandoned
 			}
 		case now := <-tick.C:
+			every = min(2*every, slowest)
 			tick.Reset(every)
 			if n := length(); w.tail.poll() || n != size {
 				size, moved = n, now
@@ -125,22 +131,28 @@ func (w *watch) rest(ctx context.Context, why reason, grace <-chan time.Time) re
 	// Its members have the rest of the grace if they were asked to leave, or
 	// have been killed and only need a moment to be gone. Zombies that nobody
 	// reaps count as members, so this has an end.
-	killed := grace == nil
+	done := ctx.Done()
 	var giveUp <-chan time.Time
-	if killed {
-		giveUp = time.After(groupGone)
+	kill := func() {
+		w.p.killGroup()
+		grace, giveUp = nil, time.After(groupGone)
 	}
-	for w.p.groupAlive() {
+	if why == cancelled {
+		done = nil
+	}
+	if grace == nil || why == cancelled {
+		kill()
+	}
+	for ask := firstAsk; w.p.groupAlive(); ask = min(2*ask, lastAsk) {
 		select {
-		case <-ctx.Done():
-			w.p.killGroup()
-			return cancelled
+		case <-done:
+			why, done = cancelled, nil
+			kill()
 		case <-grace:
-			w.p.killGroup()
-			killed, grace, giveUp = true, nil, time.After(groupGone)
+			kill()
 		case <-giveUp:
 			return why
-		case <-time.After(groupPoll):
+		case <-time.After(ask):
 		}
 	}
 	return why

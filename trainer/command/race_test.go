@@ -1,0 +1,5 @@
+//go:build race && unix
+
+package command
+
+func init() { raceDetector = true }
