@@ -285,7 +285,7 @@ func (d *decoder) nearest(key string) string {
 	if len(same) == 1 {
 		return same[0]
 	}
-	return nearest(key, names)
+	return override.Nearest(key, names)
 }
 
 // value decodes one value into a field, judging its type and range.
@@ -339,7 +339,7 @@ func (d *decoder) value(key string, v override.Value, p param) {
 		if !ok {
 			wrong()
 		} else if all != nil && !slices.Contains(all, s) {
-			d.bad(key, v, nearest(s, all), "is %q, want one of %s", s, strings.Join(all, ", "))
+			d.bad(key, v, override.Nearest(s, all), "is %q, want one of %s", s, strings.Join(all, ", "))
 		} else if long(len(s)) {
 			p.val.SetString(s)
 		}
@@ -417,35 +417,4 @@ func describe(v override.Value) string {
 		return "a table"
 	}
 	return "the " + v.Kind().String() + " " + v.Text()
-}
-
-// nearest returns the candidate that a misspelled word probably meant, or "".
-func nearest(word string, candidates []string) string {
-	best, limit := "", max(1, len(word)/3)
-	for _, c := range candidates {
-		if n := editDistance(word, c); n <= limit {
-			best, limit = c, n-1
-		}
-	}
-	return best
-}
-
-// editDistance counts insertions, deletions and substitutions (Levenshtein 1966).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diag, row[j+1] = row[j+1], min(diag+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

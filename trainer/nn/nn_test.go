@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -103,18 +104,22 @@ func weightsOf(t testing.TB, run *trainer.Run) string {
 // TestPresets is the shipped example: three networks on the digits, five seeds
 // each. The bounds leave room for the spread over seeds; see the log.
 func TestPresets(t *testing.T) {
+	seeds := 5
+	if testing.Short() {
+		seeds = 1
+	}
 	for _, layers := range []int{2, 5, 7} {
 		var sum, worst, seconds float64
 		worst = 1
-		for seed := range 5 {
+		for seed := range seeds {
 			_, rec := train(t, config(t, "seed", seed, "model.layers", layers, "model.width", 128, "training.epochs", 3,
 				"training.batch", 32, "training.optimizer", "adam", "training.lr", 0.001))
 			acc := rec.results["test.accuracy"]
 			sum, worst, seconds = sum+acc, min(worst, acc), seconds+rec.results["seconds"]
 		}
-		t.Logf("net%d: test.accuracy mean %.4f, worst %.4f; %.3f s a run", layers, sum/5, worst, seconds/5)
+		t.Logf("net%d: test.accuracy mean %.4f, worst %.4f; %.3f s a run", layers, sum/float64(seeds), worst, seconds/float64(seeds))
 		if worst < 0.85 {
-			t.Errorf("net%d: worst test.accuracy of five seeds = %.4f, want at least 0.85", layers, worst)
+			t.Errorf("net%d: worst test.accuracy of %d seeds = %.4f, want at least 0.85", layers, seeds, worst)
 		}
 	}
 }
@@ -332,6 +337,49 @@ func TestCheck(t *testing.T) {
 		if !errors.As(err, &pe) || pe.Key != "training.lr" {
 			t.Errorf("Check returned %T %v, want a *ParamError of training.lr", err, err)
 		}
+	}
+}
+
+// TestSameBitsOnAnyMachine: how many CPUs there are changes nothing.
+func TestSameBitsOnAnyMachine(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	c := config(t, "model.layers", 3, "model.width", 200, "training.epochs", 1, "training.batch", 128)
+	var want string
+	for _, procs := range []int{1, 2, 5} {
+		runtime.GOMAXPROCS(procs)
+		run, _ := train(t, c)
+		if got := weightsOf(t, run); want == "" {
+			want = got
+		} else if got != want {
+			t.Errorf("GOMAXPROCS=%d: parameters %s, want %s", procs, got, want)
+		}
+	}
+}
+
+// TestNothingStays: a worker trains thousands of runs in one process, so none
+// may leave memory or goroutines behind.
+func TestNothingStays(t *testing.T) {
+	c := config(t, "model.width", 256, "training.epochs", 1, "training.batch", 512, "training.checkpoint_every", 0)
+	measure := func() (heap uint64, routines int) {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, runtime.NumGoroutine()
+	}
+	train(t, c) // what a first run allocates for good
+	heap, routines := measure()
+	const runs = 20
+	for range runs {
+		train(t, c)
+	}
+	heapAfter, routinesAfter := measure()
+	// One run holds over 1 MB.
+	if grown := int64(heapAfter) - int64(heap); grown > runs*50_000 {
+		t.Errorf("%d runs left %d bytes on the heap", runs, grown)
+	}
+	if routinesAfter > routines {
+		t.Errorf("%d runs left %d goroutines", runs, routinesAfter-routines)
 	}
 }
 
