@@ -206,8 +206,12 @@ func (x *expander) measure() error {
 			continue
 		}
 		p.dims = l
-		for _, a := range p.axes {
-			if a.seq.interval == nil && a.seq.n > int64(x.limit) {
+		for i, a := range p.axes {
+			switch drawn := slices.Contains(l.draw, i); {
+			case a.seq.interval != nil:
+			case drawn && a.seq.n > maxDrawn:
+				return fmt.Errorf("%s: axis %s has %d values, and at most %d can be drawn from: write interval(...), which has no list of values", a.origin, a.key, a.seq.n, maxDrawn)
+			case !drawn && a.seq.n > int64(x.limit):
 				return fmt.Errorf("%s: axis %s has %d values, the limit is %d: shorten it, or raise --max-runs", a.origin, a.key, a.seq.n, x.limit)
 			}
 			if a.seq.n == 0 {
@@ -222,6 +226,9 @@ func (x *expander) measure() error {
 	}
 	return errors.Join(errs...)
 }
+
+// maxDrawn bounds the values of an axis that random search draws from.
+const maxDrawn = 1 << 20
 
 // lay makes the values of all blocks.
 func (x *expander) lay() error {
@@ -240,7 +247,7 @@ func (x *expander) lay() error {
 		varies[a.Key] = len(a.Values) > 1
 	}
 	for i, p := range x.pending {
-		b := &planBlock{space: spaces[i], pieces: make([][]string, len(p.axes))}
+		b := &planBlock{space: spaces[i], pieces: make([]func(int32) string, len(p.axes))}
 		var dims []int
 		for a, ax := range p.axes {
 			ax.composed = ax.group || p.overlapped(ax)
@@ -256,6 +263,13 @@ func (x *expander) lay() error {
 		b.composed = combine(b.space, dims)
 		b.variants = make([]*variant, b.composed.n)
 		x.plan.blocks = append(x.plan.blocks, b)
+	}
+	// Where nothing varies, a run is told from others of its kind, of earlier
+	// and later commands, by what was typed.
+	for _, arg := range x.args {
+		if group := x.req.Source.IsGroup(arg.Key); arg.HasValue && arg.Op != override.Delete && !inside(arg.Key, "launcher") {
+			x.plan.fallback = appendPiece(x.plan.fallback, labelPiece(arg.key(), group, arg.Value))
+		}
 	}
 	return nil
 }
@@ -273,21 +287,27 @@ func (p *pending) overlapped(a *axis) bool {
 	})
 }
 
+// maxPieces is how many pieces of names are kept for an axis; for more values
+// they are made when they are needed.
+const maxPieces = 10_000
+
 // pieces returns what names say of the values of an axis.
-func pieces(a *axis) []string {
+func pieces(a *axis) func(i int32) string {
+	if len(a.values) > maxPieces {
+		return func(i int32) string { return labelPiece(a.key, a.group, a.values[i]) }
+	}
 	list := make([]string, len(a.values))
 	for i, v := range a.values {
 		list[i] = labelPiece(a.key, a.group, v)
 	}
-	return list
+	return func(i int32) string { return list[i] }
 }
 
 // mergeAxes joins the axes of all blocks: each key once, with the values of
-// all blocks in the order of their appearance.
+// all blocks in the order of their appearance, each once.
 func mergeAxes(spaces []*space) []results.Axis {
 	var axes []results.Axis
 	index := map[string]int{}
-	seen := map[string]map[string]bool{}
 	for _, s := range spaces {
 		for _, a := range s.axes {
 			i, ok := index[a.key]
@@ -295,16 +315,53 @@ func mergeAxes(spaces []*space) []results.Axis {
 				i = len(axes)
 				index[a.key] = i
 				axes = append(axes, results.Axis{Key: a.key})
-				seen[a.key] = map[string]bool{}
 			}
-			have := seen[a.key]
-			for _, v := range a.values {
-				if text := string(appendCanonical(nil, v)); !have[text] {
-					have[text] = true
-					axes[i].Values = append(axes[i].Values, v)
-				}
-			}
+			axes[i].Values = appendDistinct(axes[i].Values, a.values)
 		}
 	}
 	return axes
+}
+
+// appendDistinct appends the values that the list does not have. It shares the
+// array of values with the axis where there is nothing to leave out.
+func appendDistinct(list, values []override.Value) []override.Value {
+	seen := make(map[valueKey]struct{}, len(list)+len(values))
+	for _, v := range list {
+		seen[keyOf(v)] = struct{}{}
+	}
+	shared := len(list) == 0
+	for i, v := range values {
+		k := keyOf(v)
+		if _, ok := seen[k]; ok {
+			if shared {
+				shared, list = false, slices.Clone(values[:i])
+			}
+			continue
+		}
+		seen[k] = struct{}{}
+		if !shared {
+			list = append(list, v)
+		}
+	}
+	if shared {
+		return values
+	}
+	return list
+}
+
+// valueKey tells values apart as a map's key.
+type valueKey struct {
+	kind override.Kind
+	num  uint64
+	text string
+}
+
+func keyOf(v override.Value) valueKey {
+	if n, ok := v.Int(); ok {
+		return valueKey{v.Kind(), uint64(n), ""}
+	}
+	if s, ok := v.Str(); ok {
+		return valueKey{v.Kind(), 0, s}
+	}
+	return valueKey{v.Kind(), 0, string(appendCanonical(nil, v))}
 }

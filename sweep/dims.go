@@ -15,7 +15,7 @@ import (
 type layout struct {
 	axes [][]int
 	rows []int64
-	draw []int // axes whose rows are drawn at random; they are one dimension
+	draw []int // axes whose rows are drawn at random; they are one dimension, the first
 }
 
 // layout arranges the axes in dimensions: the order of the file, zipped axes
@@ -75,7 +75,6 @@ func (b *block) layout() (*layout, error) {
 				if k, ok := groupOf[j]; !ok || k != g {
 					continue
 				}
-				members = append(members, j)
 				switch n := other.seq.n; {
 				case n == 1 || n == rows:
 				case rows == 1:
@@ -84,6 +83,7 @@ func (b *block) layout() (*layout, error) {
 					return nil, fmt.Errorf("%s: zip: axis %s has %d values and %s has %d: zipped axes need equally many (or one, which then holds for all)",
 						b.origin, other.key, n, b.longest(members).key, rows)
 				}
+				members = append(members, j)
 			}
 			l.axes, l.rows = append(l.axes, members), append(l.rows, rows)
 		}
@@ -136,9 +136,9 @@ func (b *block) space(l *layout) (*space, error) {
 // every row. Axes with values are drawn uniformly, an interval uniformly
 // between its ends or, tagged log, uniformly in the exponent. A grid without
 // intervals is drawn from without repetition and in its own order, all of it
-// if it has no more points than samples. The stream depends on sample_seed and
-// the place of the axis alone, so more samples keep the first ones of an
-// interval.
+// if it has no more points than samples. Each axis has a stream of its own,
+// which depends on sample_seed and its place alone, so that more samples keep
+// the first ones wherever there is an interval.
 func (b *block) drawRows() [][]int32 {
 	var drawn []*axis
 	var lens []int64
@@ -149,34 +149,56 @@ func (b *block) drawRows() [][]int32 {
 		}
 	}
 	rows := make([][]int32, len(drawn))
-	finite := !slices.ContainsFunc(drawn, func(a *axis) bool { return a.seq.interval != nil })
-	if finite {
-		if total, ok := size(lens); ok {
-			for _, ordinal := range chooseDistinct(total, b.samples, b.rand(-1)) {
-				for i := len(drawn) - 1; i >= 0; i-- {
-					rows[i] = append(rows[i], int32(ordinal%lens[i]))
-					ordinal /= lens[i]
-				}
+	total, fits := size(lens) // 0 if an axis has no values
+	if fits && (total == 0 || !slices.ContainsFunc(drawn, func(a *axis) bool { return a.seq.interval != nil })) {
+		for _, ordinal := range chooseDistinct(total, b.samples, b.rand(-1)) {
+			for i := len(drawn) - 1; i >= 0; i-- {
+				rows[i] = append(rows[i], int32(ordinal%lens[i]))
+				ordinal /= lens[i]
 			}
-			return rows
+		}
+	} else {
+		for i, a := range drawn {
+			rows[i] = a.drawRow(int(b.samples), b.rand(i))
 		}
 	}
 	for i, a := range drawn {
-		r := b.rand(i)
-		rows[i] = make([]int32, b.samples)
-		if iv := a.seq.interval; iv != nil {
-			a.values = make([]override.Value, b.samples)
-			for k := range rows[i] {
-				a.values[k] = override.FloatValue(iv.draw(r.Float64()))
-				rows[i][k] = int32(k)
-			}
-			continue
-		}
-		for k := range rows[i] {
-			rows[i][k] = int32(r.Int64N(a.seq.n))
-		}
+		a.keepDrawn(rows[i])
 	}
 	return rows
+}
+
+func (a *axis) drawRow(n int, r *rand.Rand) []int32 {
+	row := make([]int32, n)
+	iv := a.seq.interval
+	if iv != nil {
+		a.values = make([]override.Value, n)
+	}
+	for k := range row {
+		if iv == nil {
+			row[k] = int32(r.Int64N(a.seq.n))
+			continue
+		}
+		row[k] = int32(k)
+		a.values[k] = override.FloatValue(iv.draw(r.Float64()))
+	}
+	return row
+}
+
+// keepDrawn lets the axis forget the values that no row has.
+func (a *axis) keepDrawn(row []int32) {
+	used := slices.Clone(row)
+	slices.Sort(used)
+	used = slices.Compact(used)
+	values := make([]override.Value, len(used))
+	place := make(map[int32]int32, len(used))
+	for i, k := range used {
+		values[i], place[k] = a.values[k], int32(i)
+	}
+	for i, k := range row {
+		row[i] = place[k]
+	}
+	a.values = values
 }
 
 func (b *block) rand(stream int) *rand.Rand {

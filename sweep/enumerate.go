@@ -112,8 +112,9 @@ func (x *expander) distinct() bool {
 	w := b.walk()
 	w.step()
 	v, err := x.variantAt(b, p, w)
-	if err != nil || v == failed {
-		return false // reported when the walk comes here
+	if err != nil {
+		b.variants[0] = nil // the walk will come here and report it
+		return false
 	}
 	for d := range b.dims {
 		if dim := &b.dims[d]; dim.n > 1 && !x.tellsApart(b, v, dim) {
@@ -128,7 +129,7 @@ func (x *expander) distinct() bool {
 func (x *expander) tellsApart(b *planBlock, v *variant, d *dim) bool {
 	for i, a := range d.axes {
 		for _, s := range v.slots {
-			if s.axis != a || len(s.values) != d.n || d.rows != nil && d.rows[i] != nil {
+			if s.axis != a || len(s.values) != d.n || d.n > 10_000 || d.rows != nil && d.rows[i] != nil {
 				continue
 			}
 			lines := make(map[string]struct{}, len(s.lines))

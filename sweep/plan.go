@@ -32,10 +32,10 @@ type Plan struct {
 // planBlock is a space with what its points mean.
 type planBlock struct {
 	*space
-	composed combination // of the dimensions with composed axes
-	variants []*variant  // by combination; nil: none of its points is a run
-	kept     []uint32    // ordinals of the points that are runs; nil: all
-	pieces   [][]string  // by axis: what a name says of each value; nil if the axis does not vary
+	composed combination          // of the dimensions with composed axes
+	variants []*variant           // by combination; nil: none of its points is a run
+	kept     []uint32             // ordinals of the points that are runs; nil: all
+	pieces   []func(int32) string // by axis: what a name says of each value; nil if the axis does not vary
 }
 
 func (b *planBlock) variant(w *walker) *variant { return b.variants[b.composed.index(w)] }
@@ -115,9 +115,9 @@ func (b *planBlock) points() iter.Seq[*walker] {
 
 // label appends the swept values of a point as they show in a name.
 func (b *planBlock) label(label []byte, w *walker) []byte {
-	for a, pieces := range b.pieces {
-		if pieces != nil {
-			label = appendPiece(label, pieces[w.at[a]])
+	for a, piece := range b.pieces {
+		if piece != nil {
+			label = appendPiece(label, piece(w.at[a]))
 		}
 	}
 	return label

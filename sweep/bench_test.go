@@ -1,0 +1,117 @@
+package sweep
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// wide is a config of the size of a real one: about 40 keys, 1 KB.
+func wide() map[string]string {
+	var b strings.Builder
+	for i := range 24 {
+		fmt.Fprintf(&b, "option_%02d = \"a value of usual length %d\"\n", i, i)
+	}
+	return map[string]string{"training/base.toml": "epochs = 1\nlr = 0.1\nbatch = 32\nmomentum = 0.9\nclip = 1.0\n" + b.String()}
+}
+
+// gridRequest is a sweep of six keys.
+func gridRequest(runs int, more string) Request {
+	lens := map[int][6]int{
+		1_000: {2, 5, 2, 5, 5, 2}, 10_000: {2, 5, 2, 5, 10, 10}, 100_000: {10, 10, 2, 5, 10, 10}, 1_000_000: {10, 10, 10, 10, 10, 10},
+	}[runs]
+	text := "name = \"grid\"\ndefaults = [\"train\"]\n" + more + "\n[sweep]\n" + fmt.Sprintf(`
+"training.lr" = "geomspace(1e-4, 1e-1, %d)"
+"training.batch" = "range(0,%d)"
+"training.momentum" = "linspace(0, 0.9, %d)"
+"training.clip" = "range(0,%d)"
+"training.epochs" = "range(0,%d)"
+seed = "range(0,%d)"
+`, lens[0], lens[1], lens[2], lens[3], lens[4], lens[5])
+	req := file(text)
+	req.Source = testSource(wide())
+	req.MaxRuns = 2_000_000
+	return req
+}
+
+func BenchmarkExpand(b *testing.B) {
+	for _, runs := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(runs), func(b *testing.B) { benchExpand(b, gridRequest(runs, ""), runs) })
+	}
+	b.Run("100000-computed", func(b *testing.B) {
+		benchExpand(b, gridRequest(100_000, `tag = "${training.lr}-${training.batch}-${seed}"`), 100_000)
+	})
+}
+
+func benchExpand(b *testing.B, req Request, runs int) {
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := Expand(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if p.Len() != runs {
+			b.Fatalf("%d runs, want %d", p.Len(), runs)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(runs), "ns/run")
+}
+
+func BenchmarkSpecs(b *testing.B) {
+	const runs = 100_000
+	p, err := Expand(gridRequest(runs, ""))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range p.Specs() {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(runs), "ns/run")
+}
+
+// A million runs, planned and streamed, fit 256 MiB.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million runs")
+	}
+	for name, req := range map[string]Request{
+		"six axes": gridRequest(1_000_000, ""),
+		"one axis": func() Request {
+			r := file("defaults = [\"train\"]\n[sweep]\nseed = \"range(0,1000000)\"\n")
+			r.MaxRuns = 1_000_000
+			return r
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			before := m.HeapAlloc
+			p := expand(t, req)
+			most, n := uint64(0), 0
+			for _, err := range p.Specs() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n++; n%250_000 == 0 {
+					runtime.GC()
+					runtime.ReadMemStats(&m)
+					most = max(most, m.HeapAlloc-before)
+				}
+			}
+			if n != 1_000_000 {
+				t.Errorf("%d runs, want 1,000,000", n)
+			}
+			if most > 256<<20 {
+				t.Errorf("the plan holds %d MiB, want at most 256", most>>20)
+			}
+			t.Logf("the plan holds %d MiB", most>>20)
+		})
+	}
+}
