@@ -138,13 +138,13 @@ func (p *Pool) cancelOthers(ctx context.Context, recs []record) error {
 }
 
 // processes returns what lives of these jobs: workers on record, and on Linux
-// everything that carries the job's key.
+// everything that carries the job's nonce.
 func (p *Pool) processes(recs []record) []process {
 	var all []process
 	seen := map[int]bool{}
-	keys := make(map[string]bool, len(recs))
+	nonces := make(map[string]bool, len(recs))
 	for _, r := range recs {
-		keys[r.key()] = true
+		nonces[r.Nonce] = true
 		for _, w := range r.workers {
 			if !w.ended && w.pid != 0 && alive(w.pid, w.start) {
 				seen[w.pid] = true
@@ -152,7 +152,7 @@ func (p *Pool) processes(recs []record) []process {
 			}
 		}
 	}
-	for _, x := range strays(func(key string, _ int) bool { return keys[key] }) {
+	for _, x := range strays(func(nonce string, _ int) bool { return nonces[nonce] }) {
 		if !seen[x.pid] {
 			all = append(all, x)
 		}

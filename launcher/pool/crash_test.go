@@ -299,8 +299,9 @@ func TestWorkersOutliveThreads(t *testing.T) {
 	if !linuxOnly(t) {
 		return
 	}
+	key := "threads-" + strconv.Itoa(os.Getpid())
 	p := open(t, pool.Options{Grace: time.Second})
-	submit(t, p, request(t, "threads", 1, "wait", t.TempDir()))
+	submit(t, p, request(t, key, 1, "wait", t.TempDir()))
 	const n = 64
 	tasks, leave := make(chan string), make(chan struct{})
 	for range n {
@@ -321,7 +322,7 @@ func TestWorkersOutliveThreads(t *testing.T) {
 	until(t, "the end of the threads", func() bool {
 		return !slices.ContainsFunc(threads, func(task string) bool { _, err := os.Stat(task); return err == nil })
 	})
-	if left := launchertest.Processes("threads"); len(left) != 1 {
+	if left := launchertest.Processes(key); len(left) != 1 {
 		t.Errorf("got processes %q, want the worker", left)
 	}
 	if w := jobs(t, p)[0]; w.State != launcher.Running {

@@ -31,8 +31,8 @@
 //	not yet started, its starter gone       looked for by its environment
 //
 // The last line is for the moment between a process's start and the line that
-// says so: every process of a job carries the job's key in its environment
-// ([launcher.EnvKey]), and on Linux /proc shows it. Lines of workers are not
+// says so: every process of a job inherits a random name of the job in its
+// environment, and on Linux /proc shows it. Lines of workers are not
 // synced: what forgets them, a power cut, also ends the workers, and the boot
 // ID tells.
 //

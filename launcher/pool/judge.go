@@ -102,7 +102,7 @@ func (j *judge) search(ctx context.Context, r record, out []launcher.Worker) {
 				left = left || w.State != launcher.Ended || !w.End.Proof && !rec.ended
 				continue
 			}
-			x, found := j.find(ctx, pass, r.key(), i)
+			x, found := j.find(ctx, pass, r.Nonce, i)
 			switch {
 			case !found:
 				continue
@@ -129,10 +129,10 @@ func (j *judge) search(ctx context.Context, r record, out []launcher.Worker) {
 	}
 }
 
-// find looks for a worker among all processes that carry a job's key. The
+// find looks for a worker among all processes that carry a nonce. The
 // second pass is a moment later than the first: between fork and exec a
 // process still shows its parent's environment.
-func (j *judge) find(ctx context.Context, pass int, key string, index int) (process, bool) {
+func (j *judge) find(ctx context.Context, pass int, nonce string, index int) (process, bool) {
 	for len(j.scans) <= pass {
 		if len(j.scans) > 0 {
 			t := time.NewTimer(20 * time.Millisecond)
@@ -146,7 +146,7 @@ func (j *judge) find(ctx context.Context, pass int, key string, index int) (proc
 	}
 	var best process
 	for _, x := range j.scans[pass] {
-		if x.key == key && x.index == index && (best.pid == 0 || x.leader && !best.leader) {
+		if x.nonce == nonce && x.index == index && (best.pid == 0 || x.leader && !best.leader) {
 			best = x
 		}
 	}

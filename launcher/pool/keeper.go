@@ -108,7 +108,7 @@ func (k *keeper) spawn(ctx context.Context, j *job, i int) error {
 	cmd := exec.Command(j.req.Argv[0])
 	cmd.Args = j.req.Argv
 	cmd.Dir = j.req.Dir
-	cmd.Env = environment(os.Environ(), j.req, i, j.workers[i].gpus)
+	cmd.Env = environment(os.Environ(), j.req, i, j.nonce, j.workers[i].gpus)
 	cmd.Stdout, cmd.Stderr = log, log // one file, so one pipe-free descriptor; stdin is the null device
 	cmd.SysProcAttr = attributes(p.opt.Detach)
 	if err := cmd.Start(); err != nil {
@@ -138,7 +138,7 @@ func (k *keeper) reap() {
 		left bool // processes of the worker may be left
 	}
 	var dead []death
-	killed := map[string]map[int]bool{} // key, index: workers that could not clean up
+	killed := map[string]map[int]bool{} // nonce, index: workers that could not clean up
 	for pid, at := range k.live {
 		x, over := at.j.workers[at.i].child.collect()
 		if !over {
@@ -147,20 +147,20 @@ func (k *keeper) reap() {
 		delete(k.live, pid)
 		dead = append(dead, death{place: at, exit: x})
 		if x.signal != "" {
-			key := at.j.req.Key
-			if killed[key] == nil {
-				killed[key] = map[int]bool{}
+			nonce := at.j.nonce
+			if killed[nonce] == nil {
+				killed[nonce] = map[int]bool{}
 			}
-			killed[key][at.i] = true
+			killed[nonce][at.i] = true
 		}
 	}
 	if len(dead) == 0 {
 		return
 	}
 	if len(killed) > 0 {
-		for _, x := range killStrays(func(key string, i int) bool { return killed[key][i] }) {
+		for _, x := range killStrays(func(nonce string, i int) bool { return killed[nonce][i] }) {
 			for d := range dead {
-				if dead[d].j.req.Key == x.key && dead[d].i == x.index {
+				if dead[d].j.nonce == x.nonce && dead[d].i == x.index {
 					dead[d].left = true
 				}
 			}
@@ -228,7 +228,7 @@ func (k *keeper) cause(x exit, why stop) (launcher.End, string) {
 // environment builds what worker i sees: this process's variables, caps on the
 // threads that numerical libraries start (they take all cores otherwise, in
 // every worker) unless the user has set them, the request's, and ours.
-func environment(base []string, req launcher.Request, i int, gpus []string) []string {
+func environment(base []string, req launcher.Request, i int, nonce string, gpus []string) []string {
 	env := make(map[string]string, len(base)+len(req.Env)+12)
 	var odd []string // Windows has names like "=C:"
 	set := func(list []string) {
@@ -253,6 +253,7 @@ func environment(base []string, req launcher.Request, i int, gpus []string) []st
 	}
 	env["PWD"] = req.Dir
 	env[launcher.EnvKey] = req.Key
+	env[envNonce] = nonce
 	env[launcher.EnvIndex] = strconv.Itoa(i)
 	out := odd
 	for _, name := range slices.Sorted(maps.Keys(env)) {

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,7 @@ type Pool struct {
 // job is a job that this Pool started. Guarded by Pool.mu.
 type job struct {
 	req       launcher.Request
+	nonce     string // see envNonce
 	workers   []worker
 	unwritten []byte // lines of the record that could not be appended yet
 	stopped   stop
@@ -258,7 +260,7 @@ func (p *Pool) admit(req launcher.Request, foreign []record) (*job, *keeper, err
 	if err != nil {
 		return nil, nil, err
 	}
-	j := &job{req: req, workers: make([]worker, req.Workers)}
+	j := &job{req: req, nonce: rand.Text(), workers: make([]worker, req.Workers)}
 	for i := range j.workers {
 		j.workers[i] = worker{gpus: gpus[i], Worker: launcher.Worker{
 			Job: req.Key, Key: req.Key, Index: i, State: launcher.Pending, Reason: "being started", Host: p.self.Host}}

@@ -110,14 +110,14 @@ func TestTimeLimit(t *testing.T) {
 // Closing a foreground pool ends its workers, the stubborn ones too, and says
 // why; it is nobody's cancellation.
 func TestClose(t *testing.T) {
-	state, out := t.TempDir(), t.TempDir()
+	state, out, key := t.TempDir(), t.TempDir(), "close-"+strconv.Itoa(os.Getpid())
 	p := open(t, pool.Options{StateDir: state, Grace: 200 * time.Millisecond})
-	submit(t, p, request(t, "close-1", 2, "stubborn", out))
-	submit(t, p, request(t, "close-2", 1, "exit", "3"))
+	submit(t, p, request(t, key+"-1", 2, "stubborn", out))
+	submit(t, p, request(t, key+"-2", 1, "exit", "3"))
 	until(t, "the workers", func() bool { list, _ := filepath.Glob(filepath.Join(out, "*.pid")); return len(list) == 2 })
 	until(t, "an exit", func() bool {
 		for _, w := range jobs(t, p) {
-			if w.Key == "close-2" {
+			if w.Key == key+"-2" {
 				return w.State == launcher.Ended
 			}
 		}
@@ -128,16 +128,16 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left := launchertest.Processes("close-"); len(left) > 0 {
+	if left := launchertest.Processes(key); len(left) > 0 {
 		t.Errorf("alive after Close: %q", left)
 	}
-	if _, err := p.Submit(ctx(), request(t, "close-3", 1, "exit", "0")); !launcher.IsRefused(err) {
+	if _, err := p.Submit(ctx(), request(t, key+"-3", 1, "exit", "0")); !launcher.IsRefused(err) {
 		t.Errorf("Submit after Close = %v, want it refused", err)
 	}
 	for _, q := range []*pool.Pool{p, open(t, pool.Options{StateDir: state})} {
 		for _, w := range jobs(t, q) {
 			want := launcher.End{Cause: launcher.Signaled, Signal: "SIGKILL", Proof: true}
-			if w.Key == "close-2" {
+			if w.Key == key+"-2" {
 				want = launcher.End{Cause: launcher.Exited, Code: 3, Proof: true}
 			}
 			if w.State != launcher.Ended || w.End != want {
@@ -207,6 +207,26 @@ func TestHalfStarted(t *testing.T) {
 	for _, w := range ws[1:] {
 		if w.State != launcher.Ended || w.End.Cause != launcher.SetupFailed || !strings.Contains(w.Reason, "worker-1.log") {
 			t.Errorf("worker %d: got %+v, want setup failed because of worker-1.log", w.Index, w)
+		}
+	}
+}
+
+// Keys are unique in a results tree, and a user may have two: what belongs to
+// a job of the same key elsewhere is left alone, whatever happens to this one.
+func TestSameKeyElsewhere(t *testing.T) {
+	p, q := open(t, pool.Options{StateDir: t.TempDir(), Grace: time.Second}), open(t, pool.Options{Grace: time.Second})
+	for _, x := range []*pool.Pool{p, q} {
+		submit(t, x, request(t, "same", 2, "wait", t.TempDir()))
+	}
+	kill(t, jobs(t, p)[0].PID)
+	until(t, "the end of the worker", func() bool { return jobs(t, p)[0].State == launcher.Ended })
+	if err := p.Cancel(ctx(), "same"); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, p)
+	for _, w := range jobs(t, q) {
+		if w.State != launcher.Running {
+			t.Errorf("worker of the other job: got %+v, want running", w)
 		}
 	}
 }

@@ -96,9 +96,9 @@ func alive(pid int, start string) bool {
 	return start != "" && startTime(pid) == start
 }
 
-// strays returns this user's living processes with a job's key in their
+// strays returns this user's living processes with a job's nonce in their
 // environment, as far as match wants them; never this process.
-func strays(match func(key string, index int) bool) []process {
+func strays(match func(nonce string, index int) bool) []process {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -112,22 +112,22 @@ func strays(match func(key string, index int) bool) []process {
 			continue
 		}
 		env, err := os.ReadFile("/proc/" + name + "/environ")
-		if err != nil || !bytes.Contains(env, []byte(launcher.EnvKey+"=")) {
+		if err != nil || !bytes.Contains(env, []byte(envNonce+"=")) {
 			continue
 		}
 		x := process{pid: pid, index: -1}
 		for v := range bytes.SplitSeq(env, []byte{0}) {
 			name, value, _ := strings.Cut(string(v), "=")
 			switch name {
-			case launcher.EnvKey:
-				x.key = value
+			case envNonce:
+				x.nonce = value
 			case launcher.EnvIndex:
 				if n, err := strconv.Atoi(value); err == nil {
 					x.index = n
 				}
 			}
 		}
-		if x.key == "" || !match(x.key, x.index) {
+		if x.nonce == "" || !match(x.nonce, x.index) {
 			continue
 		}
 		info, err := os.Stat("/proc/" + name) // root can read everybody's
@@ -150,7 +150,7 @@ func strays(match func(key string, index int) bool) []process {
 // killStrays kills what match wants and returns what would not die within a
 // second. New ones may be started while the first are killed, so it looks
 // until there are none.
-func killStrays(match func(key string, index int) bool) []process {
+func killStrays(match func(nonce string, index int) bool) []process {
 	pause := time.Millisecond
 	for {
 		found := strays(match)

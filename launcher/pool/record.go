@@ -55,6 +55,7 @@ type intent struct {
 	Kind    string `json:"kind"`
 	Key     string `json:"key"`
 	ID      string `json:"id"`
+	Nonce   string `json:"nonce"` // value of envNonce in the job's processes
 	Workers int    `json:"workers"`
 	Detach  bool   `json:"detach,omitempty"`
 	origin
@@ -121,7 +122,7 @@ func (p *Pool) writeIntent(j *job) error {
 	}
 	pid := os.Getpid()
 	err := publish(p.opt.StateDir, j.req.Key+jobSuffix, line(intent{
-		Format: format, Kind: "job", Key: j.req.Key, ID: j.req.Key, Workers: j.req.Workers, Detach: p.opt.Detach,
+		Format: format, Kind: "job", Key: j.req.Key, ID: j.req.Key, Nonce: j.nonce, Workers: j.req.Workers, Detach: p.opt.Detach,
 		origin: p.self, PID: pid, Start: startTime(pid)}))
 	switch {
 	case errors.Is(err, fs.ErrExist):

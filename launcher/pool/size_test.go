@@ -102,7 +102,7 @@ func TestEnvironment(t *testing.T) {
 	base := []string{"A=base", "B=base", "OMP_NUM_THREADS=9", "ORCH_JOB_KEY=outer", "ORCH_WORKER_INDEX=7", "PWD=/elsewhere", "E="}
 	req := launcher.Request{Key: "inner", Dir: "/work", Env: []string{"B=request", "MKL_NUM_THREADS=5", "F=a=b"}, Resources: launcher.Resources{CPUs: 3}}
 	got := map[string]string{}
-	for _, kv := range environment(base, req, 2, []string{"1", "0"}) {
+	for _, kv := range environment(base, req, 2, "nonce", []string{"1", "0"}) {
 		name, value, _ := strings.Cut(kv, "=")
 		if _, twice := got[name]; twice {
 			t.Errorf("%s is there twice", name)
@@ -111,7 +111,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	want := map[string]string{"A": "base", "B": "request", "E": "", "F": "a=b", "OMP_NUM_THREADS": "9", "MKL_NUM_THREADS": "5",
 		"GOMAXPROCS": "3", "OPENBLAS_NUM_THREADS": "3", "NUMEXPR_NUM_THREADS": "3", "VECLIB_MAXIMUM_THREADS": "3",
-		"CUDA_VISIBLE_DEVICES": "1,0", "ORCH_JOB_KEY": "inner", "ORCH_WORKER_INDEX": "2", "PWD": "/work"}
+		"CUDA_VISIBLE_DEVICES": "1,0", "ORCH_JOB_KEY": "inner", "ORCH_WORKER_INDEX": "2", "ORCH_POOL_JOB": "nonce", "PWD": "/work"}
 	for name, v := range want {
 		if g, ok := got[name]; g != v || !ok {
 			t.Errorf("%s: got %q (there: %t), want %q", name, g, ok, v)
@@ -120,7 +120,7 @@ func TestEnvironment(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("got %d variables %v, want %d", len(got), got, len(want))
 	}
-	for _, kv := range environment(nil, req, 0, nil) {
+	for _, kv := range environment(nil, req, 0, "nonce", nil) {
 		if strings.HasPrefix(kv, "CUDA_VISIBLE_DEVICES=") {
 			t.Errorf("got %s for a worker whose GPUs nobody manages", kv)
 		}
