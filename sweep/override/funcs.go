@@ -317,6 +317,12 @@ func tagCall(c *call) result {
 // oneOf returns what shuffle and sort work on: list=, sweep=, or the positional
 // arguments.
 func (c *call) oneOf(pos []argument, named map[string]argument) ([]argument, bool) {
+	for _, a := range pos {
+		if a.extend || a.isSweep(Interval, Glob) || a.is(Null) {
+			c.reject(a.pos, "takes values, a list, a choice or a range, not "+a.describe())
+			return nil, false
+		}
+	}
 	if a, ok := named["list"]; ok {
 		if !a.is(List) {
 			c.reject(a.pos, "list is a list, not "+a.describe())
@@ -330,12 +336,6 @@ func (c *call) oneOf(pos []argument, named map[string]argument) ([]argument, boo
 			return nil, false
 		}
 		return []argument{a}, true
-	}
-	for _, a := range pos {
-		if a.extend || a.isSweep(Interval, Glob) || a.is(Null) {
-			c.reject(a.pos, "takes values, a list, a choice or a range, not "+a.describe())
-			return nil, false
-		}
 	}
 	return pos, true
 }

@@ -148,7 +148,9 @@ func scaled(start, step *big.Rat, n int) (a, b int64, scale float64, ok bool) {
 	return 0, 0, 0, false
 }
 
-// sortRange turns a range round if it runs the other way.
+// sortRange turns a range round if it runs the other way. The start it gets, the
+// last value, is a float64 like any other: where start and step are more than 16
+// digits apart its decimals, and so the values, may differ in the last place.
 func (s *Sweep) sortRange(reverse bool) {
 	step := rational(s.Step)
 	if step == nil || step.Sign() == 0 || step.Sign() < 0 == reverse {
