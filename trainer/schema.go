@@ -12,8 +12,18 @@ import (
 	"orch/sweep/override"
 )
 
-// A trainer's parameters are a Go struct, and the struct is their only
-// description: names, types, ranges, choices, defaults and documentation.
+// Foreign are the top-level keys of a resolved config that belong to orch
+// itself: every trainer leaves them alone.
+var Foreign = []string{"launcher", "study", "sweep", "task", "name", "retry", "volatile", "env"}
+
+// Decode reads a resolved config into the parameter struct that into points
+// to. Keys that are missing keep the value the struct had. It returns every
+// problem it finds as a [*ParamError]: unknown keys, wrong types, values out
+// of range. An int is a fine float; a float is no int. The keys in ignore,
+// dotted paths, are skipped with everything below them.
+//
+// The struct is the only description of a trainer's parameters: names, types,
+// ranges, choices, defaults and documentation.
 //
 //	type Params struct {
 //		Seed     int64 `param:"seed" doc:"root of every random number"`
@@ -32,19 +42,8 @@ import (
 // only those values, so that a registry can be the list. Field types: bool,
 // ints, floats, string, time.Duration (a string such as "90s"), slices, maps
 // with string keys, structs (tables), and [override.Value] (anything).
-// Fields without the tag are no parameters.
-
-// Foreign are the top-level keys of a resolved config that belong to orch
-// itself: every trainer leaves them alone.
-var Foreign = []string{"launcher", "study", "sweep", "task", "name", "retry", "volatile", "env"}
-
-// Decode reads a resolved config into the parameter struct that into points
-// to. Keys that are missing keep the value the struct had. It returns every
-// problem it finds as a [*ParamError]: unknown keys, wrong types, values out
-// of range. An int is a fine float; a float is no int. The keys in ignore,
-// dotted paths, are skipped with everything below them.
-//
-// A bad tag is a bug in the trainer: Decode panics.
+// Fields without the tag are no parameters. A bad tag is a bug in the trainer:
+// Decode panics.
 func Decode(config override.Value, into any, ignore ...string) []error {
 	d := decoder{ignore: ignore, known: Keys(into)}
 	d.table("", config, reflect.ValueOf(into).Elem())

@@ -37,6 +37,22 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	}
 }
 
+// TestReleasedFormats: files of every released version stay readable. To add
+// one, write what encode returns for sample into testdata.
+func TestReleasedFormats(t *testing.T) {
+	file, err := os.ReadFile("testdata/checkpoint-1.ckpt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeCheckpoint(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := sample(); !reflect.DeepEqual(got, want) {
+		t.Errorf("version 1 reads as\n got %+v\nwant %+v", got, want)
+	}
+}
+
 // seal replaces the checksum after a change, so that the checks behind it are
 // reached.
 func seal(file []byte) []byte {

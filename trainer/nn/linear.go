@@ -18,7 +18,7 @@ type linear struct {
 func (b *builder) linear(x, w, bias *G.Node, relu bool) (*G.Node, error) {
 	l := &linear{b: b, relu: relu, wantDX: x.Op() != nil, batch: x.Shape()[0], in: x.Shape()[1], cols: w.Shape()[1]}
 	l.op = b.newOp("linear", 3, l.batch, l.cols)
-	return G.ApplyOp(l, x, w, bias)
+	return b.apply(l, x, w, bias)
 }
 
 func (l *linear) Do(in ...G.Value) (G.Value, error) {
@@ -49,20 +49,20 @@ func (l *linear) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	g := grad
 	var err error
 	if l.relu {
-		if g, err = G.ApplyOp(&reluGrad{l.b.newOp("relu.grad", 2, l.batch, l.cols)}, out, grad); err != nil {
+		if g, err = l.b.apply(&reluGrad{l.b.newOp("relu.grad", 2, l.batch, l.cols)}, out, grad); err != nil {
 			return nil, err
 		}
 	}
 	d := make(G.Nodes, 3)
 	if l.wantDX {
-		if d[0], err = G.ApplyOp(&linearDX{l.b.newOp("linear.dx", 2, l.batch, l.in), l}, g, w); err != nil {
+		if d[0], err = l.b.apply(&linearDX{l.b.newOp("linear.dx", 2, l.batch, l.in), l}, g, w); err != nil {
 			return nil, err
 		}
 	}
-	if d[1], err = G.ApplyOp(&linearDW{l.b.newOp("linear.dw", 2, l.in, l.cols), l}, x, g); err != nil {
+	if d[1], err = l.b.apply(&linearDW{l.b.newOp("linear.dw", 2, l.in, l.cols), l}, x, g); err != nil {
 		return nil, err
 	}
-	d[2], err = G.ApplyOp(&linearDB{l.b.newOp("linear.db", 1, 1, l.cols)}, g)
+	d[2], err = l.b.apply(&linearDB{l.b.newOp("linear.db", 1, 1, l.cols)}, g)
 	return d, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"runtime/debug"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -41,6 +42,35 @@ func (o *op) Hashcode() uint32 {
 	h := fnv.New32a()
 	o.WriteHash(h)
 	return h.Sum32()
+}
+
+// apply adds an op to the graph. A panic in its Do becomes an error: gorgonia
+// runs ops on a goroutine of its own, where a panic would end the process and
+// with it all runs beside this one.
+func (b *builder) apply(o G.Op, inputs ...*G.Node) (*G.Node, error) {
+	if _, ok := o.(G.SDOp); ok {
+		return G.ApplyOp(differentiable{guarded{o}}, inputs...)
+	}
+	return G.ApplyOp(guarded{o}, inputs...)
+}
+
+type guarded struct{ G.Op }
+
+func (g guarded) Do(in ...G.Value) (out G.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in %v: %v\n%s", g.Op, p, debug.Stack())
+		}
+	}()
+	return g.Op.Do(in...)
+}
+
+type differentiable struct{ guarded }
+
+func (d differentiable) DiffWRT(inputs int) []bool { return d.Op.(G.SDOp).DiffWRT(inputs) }
+
+func (d differentiable) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
+	return d.Op.(G.SDOp).SymDiff(in, out, grad)
 }
 
 // Type says matrix → ... → matrix.

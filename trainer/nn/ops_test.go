@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -235,6 +236,25 @@ func TestCrossEntropy(t *testing.T) {
 	}
 	if loss, score := (classify{2}).judge([]float32{0, float32(math.NaN())}, parts.Train, row); !math.IsNaN(loss) || score != 0 {
 		t.Errorf("NaN: loss %v, score %v; want NaN, 0", loss, score)
+	}
+}
+
+// broken is an op with a bug.
+type broken struct{ op }
+
+func (broken) Do(...G.Value) (G.Value, error) { panic("out of range") }
+
+// TestPanicInOp: the bug of one run is not the end of the others.
+func TestPanicInOp(t *testing.T) {
+	b := &builder{graph: G.NewGraph(), weights: &weights{}, gemm: new(multiplier)}
+	var data []float32
+	x := b.input("x", 1, 1, &data)
+	if _, err := b.apply(&broken{b.newOp("broken", 1, 1, 1)}, x); err != nil {
+		t.Fatal(err)
+	}
+	err := (&network{vm: G.NewTapeMachine(b.graph)}).run()
+	if err == nil || !strings.Contains(err.Error(), "panic in broken#1: out of range") {
+		t.Errorf("run = %v, want the panic as an error", err)
 	}
 }
 

@@ -159,6 +159,9 @@ func (s *session) loop(ctx context.Context, clock func()) error {
 	if err != nil {
 		return err
 	}
+	if bad(loss) {
+		return s.diverged("test.loss", loss)
+	}
 	fmt.Fprintf(s.run.Log, "test.loss %.4f  test.%s %.4f\n", loss, s.goal.score(), score)
 	s.run.Metrics.Result("test."+s.goal.score(), score)
 	return nil
@@ -271,8 +274,8 @@ func (s *session) step(steps int64) error {
 }
 
 func (s *session) diverged(name string, value float64) error {
-	return &trainer.Failure{Class: results.Diverged, Err: fmt.Errorf("%s is %v in epoch %d, update %d: lower training.lr (now %v)",
-		name, value, s.pg.Epoch+1, s.pg.Update+1, s.p.Training.LR)}
+	return &trainer.Failure{Class: results.Diverged, Err: fmt.Errorf("%s is %v after %d updates (epoch %d): lower training.lr (now %v)",
+		name, value, s.pg.Update, min(s.pg.Epoch+1, s.p.Training.Epochs), s.p.Training.LR)}
 }
 
 // evalBatch is large enough to keep the multiply busy. It changes no result:

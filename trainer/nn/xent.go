@@ -26,7 +26,7 @@ func (b *builder) crossEntropy(z, y *G.Node) (*G.Node, error) {
 	o := &crossEntropy{b: b, batch: z.Shape()[0], classes: z.Shape()[1], loss: new(G.F32)}
 	o.op = b.newOp("crossentropy", 2, 1, 1)
 	o.dz = make([]float32, o.batch*o.classes)
-	return G.ApplyOp(o, z, y)
+	return b.apply(o, z, y)
 }
 
 func (o *crossEntropy) Type() hm.Type { return hm.NewFnType(matrix, matrix, element) }
@@ -72,7 +72,7 @@ func (o *crossEntropy) DiffWRT(int) []bool { return []bool{true, false} }
 
 func (o *crossEntropy) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	d := &crossEntropyGrad{o.b.newOp("crossentropy.grad", 3, o.batch, o.classes), o}
-	n, err := G.ApplyOp(d, in[0], out, grad)
+	n, err := o.b.apply(d, in[0], out, grad)
 	return G.Nodes{n, nil}, err
 }
 
