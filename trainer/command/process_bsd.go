@@ -21,7 +21,7 @@ func sysProcAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: t
 // killed right after the program was reaped.
 const canPeek = false
 
-func waitExited(pid int) {}
+func waitExited(pid int) (bySignal bool) { return false }
 
 // onlyZombies is not known here: a zombie of a group counts as alive.
 func onlyZombies(pgid int) bool { return false }

@@ -18,10 +18,14 @@ func sysProcAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// waitExited returns when the process has ended, and leaves it a zombie.
-func waitExited(pid int) {
-	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+// waitExited returns when the process has ended, and leaves it a zombie. It
+// reports whether a signal ended it.
+func waitExited(pid int) (bySignal bool) {
+	const killed, dumped = 2, 3 // CLD_KILLED and CLD_DUMPED of sigaction(2)
+	var info unix.Siginfo
+	for unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
+	return info.Code == killed || info.Code == dumped
 }
 
 // onlyZombies reports whether every process of a group is a zombie, which

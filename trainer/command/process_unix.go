@@ -102,8 +102,11 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err 
 // the signal hits the right group for sure (on Linux; see canPeek).
 func (p *process) wait() {
 	if canPeek {
-		waitExited(p.pid)
+		bySignal := waitExited(p.pid)
 		p.mu.Lock()
+		// A signal to the program may have gone to its whole group, by Slurm for
+		// instance, and others of it be at their checkpoints: see watch.rest.
+		p.keep = p.keep || bySignal
 		p.killRest()
 	}
 	var status syscall.WaitStatus

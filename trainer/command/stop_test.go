@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -109,6 +110,30 @@ func TestStopAfterTheSignal(t *testing.T) {
 		close(r.stop)
 	}()
 	wantFailure(t, r.train(t), results.Preempted)
+}
+
+// The same, and the program is a shell that dies at once while what it called
+// still saves.
+func TestGroupSignalledFromOutside(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the group is killed with its leader here")
+	}
+	r := newTrial(t, "[task]\nshell = true\ncommand = '''echo $$ > $ORCH_RUN_DIR/pid; sh -c 'trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; exit 0\" TERM; echo ready; while :; do sleep 0.1; done'; true'''")
+	go func() {
+		for !strings.Contains(r.out(), "ready") && t.Context().Err() == nil {
+			time.Sleep(2 * time.Millisecond)
+		}
+		b, _ := os.ReadFile(filepath.Join(r.Dir, "pid"))
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+			syscall.Kill(-pid, syscall.SIGTERM)
+		}
+		time.Sleep(50 * time.Millisecond) // the worker is slower than the program
+		close(r.stop)
+	}()
+	if f := wantFailure(t, r.train(t), results.Preempted); f.Signal != "SIGTERM" || len(r.rec.ckpts) != 1 {
+		t.Errorf("Train = %v (signal %q) with checkpoints %q, want SIGTERM and one", f, f.Signal, r.rec.ckpts)
+	}
 }
 
 // pidIn reads a process ID that a program wrote.

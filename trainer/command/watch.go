@@ -117,9 +117,10 @@ func (w *watch) rest(ctx context.Context, why reason, grace <-chan time.Time) re
 	if why == byItself && w.signalled() {
 		select {
 		case <-ctx.Done():
-			return cancelled
+			why = cancelled
 		case <-w.run.Stop:
-			why = stopped
+			// The scheduler has signalled the whole group already.
+			why, grace = stopped, time.After(w.task.stopGrace)
 		case <-time.After(newsWait):
 		}
 	} else if why == byItself && (w.p.end.exit != 0 || w.p.end.signal != "") && closed(w.run.Stop) {
