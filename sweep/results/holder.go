@@ -13,6 +13,7 @@ type Holder struct {
 	Host     string  `json:"host"`              //
 	Machine  string  `json:"machine,omitempty"` // /etc/machine-id
 	Boot     string  `json:"boot"`              // the kernel's boot ID; empty where there is none
+	Space    string  `json:"space,omitempty"`   // the pid namespace
 	PID      int     `json:"pid"`               //
 	Start    string  `json:"start,omitempty"`   // start time of the process in the kernel's own unit
 	Key      string  `json:"key,omitempty"`     // of the submission that started it
@@ -29,7 +30,7 @@ func Self() Holder { return OfProcess(os.Getpid()) }
 // OfProcess returns the identity of a process of this host.
 func OfProcess(pid int) Holder {
 	host, _ := os.Hostname()
-	return Holder{Format: Format, Host: host, Machine: machineID(), Boot: bootID(), PID: pid, Start: startTime(pid)}
+	return Holder{Format: Format, Host: host, Machine: machineID(), Boot: bootID(), Space: pidNamespace(), PID: pid, Start: startTime(pid)}
 }
 
 // Fate is what can be told about a holder from this host, without asking a
@@ -57,6 +58,8 @@ func (h Holder) Fate() Fate {
 		if id := machineID(); id != "" && id == h.Machine {
 			return FateRebooted
 		}
+		return FateUnknown
+	case h.Space != pidNamespace():
 		return FateUnknown
 	}
 	if start := startTime(h.PID); start == "" || start != h.Start {

@@ -30,10 +30,27 @@ func startTime(pid int) string {
 	}
 	// The name, field 2, stands in parentheses and may hold anything.
 	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(f) < 20 || f[0] == "Z" || f[0] == "X" {
+	if len(f) < 20 || f[0] == "X" || f[0] == "Z" && threads(pid) <= 1 {
 		return ""
 	}
 	return f[19]
+}
+
+// threads counts a process's threads: one whose first thread alone has ended
+// shows as a zombie while the others go on.
+func threads(pid int) int {
+	entries, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// pidNamespace names the space in which a pid means something: containers on
+// one machine share its boot ID, and may share a host name, but not their pids.
+func pidNamespace() string {
+	s, _ := os.Readlink("/proc/self/ns/pid")
+	return s
 }
 
 func clocks() (boot, mono time.Duration) {

@@ -11,6 +11,8 @@ func bootID() string { return "" }
 
 func machineID() string { return "" }
 
+func pidNamespace() string { return "" }
+
 func startTime(int) string { return "" }
 
 var processStart = time.Now()
