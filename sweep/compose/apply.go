@@ -20,7 +20,7 @@ func (b *builder) classify(inputs []Input) ([]Input, error) {
 		group := b.src.IsGroup(key)
 		switch {
 		case in.Op == override.Delete && (group || !in.HasPackage && b.src.has(key)):
-			if in.HasValue && in.Value.Kind() != override.String {
+			if in.HasValue && !in.Value.IsNull() && in.Value.Kind() != override.String {
 				return nil, groupType("~"+key, in.Value, in.From)
 			}
 			option, _ := in.Value.Str()

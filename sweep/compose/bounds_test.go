@@ -1,9 +1,11 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -56,4 +58,32 @@ func TestBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzCompose composes and resolves arbitrary files: whatever they hold, the
+// end is a config or an error that names a file, soon.
+func FuzzCompose(f *testing.F) {
+	f.Add("defaults = [\"y\", {m = \"a\"}, {\"override m\" = \"b\"}]\na = \"${b.c[0]}\"\n[b]\nc = [1]\n", "package = \"_group_.x\"\n[launcher]\nname = \"a\"\n")
+	f.Add("defaults = [{\"m@_here_.z\" = [\"a\", \"b\"]}, \"_self_\"]\n", "defaults = [\"/x\"]\nk = \"${..k}\"\n")
+	f.Add("env = [\"A\"]\nk = \"${env:A,${now:%Y}}\"\n", "defaults = [{\"optional /m/a\" = \"${m}\"}]\n")
+	f.Fuzz(func(t *testing.T, x, y string) {
+		src := &Source{Layers: []Layer{{"configs", fstest.MapFS{
+			"x.toml":            {Data: []byte(x)},
+			"y.toml":            {Data: []byte(y)},
+			"m/a.toml":          {Data: []byte(y)},
+			"m/b.toml":          {Data: []byte("k = 1\n")},
+			"launcher/a.toml":   {Data: []byte("k = 1\n")},
+			"experiment/e.toml": {Data: []byte(x)},
+		}}}}
+		for _, p := range []Primary{{Name: "x"}, {Path: "sweep.toml", Text: []byte(x)}} {
+			c, err := src.Compose(p, parse(t, "+experiment=e"))
+			if err == nil {
+				_, err = c.Resolve()
+			}
+			var e *Error
+			if err != nil && (!errors.As(err, &e) || e.Class == "" || e.Msg == "") {
+				t.Errorf("error %v has no class or message", err)
+			}
+		}
+	})
 }
