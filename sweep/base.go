@@ -80,7 +80,7 @@ func (x *expander) build(b *planBlock, p *pending, w *walker) (*variant, error) 
 		return nil, err
 	}
 	v.encode(x.vol)
-	v.base = x.base(b, w, v.config)
+	v.base = x.base(b, w, v.config, cfg)
 	return v, nil
 }
 
@@ -306,14 +306,8 @@ func union(a, b []int) []int {
 
 // base returns the index of a base config, which is new unless an earlier
 // variant has the same one.
-func (x *expander) base(b *planBlock, w *walker, config override.Value) int {
-	var chosen []override.Field
-	for i, a := range b.axes {
-		if a.composed {
-			chosen = append(chosen, override.Field{Key: override.StringValue(a.key), Val: a.values[w.at[i]]})
-		}
-	}
-	choices := override.MapValue(chosen...)
+func (x *expander) base(b *planBlock, w *walker, config override.Value, cfg *compose.Config) int {
+	choices := choices(b, w, cfg)
 	key := string(choices.AppendJSON(appendCanonical(nil, config)))
 	if i, ok := x.bases[key]; ok {
 		return i
@@ -325,7 +319,36 @@ func (x *expander) base(b *planBlock, w *walker, config override.Value) int {
 	x.bases[key] = i
 	x.plan.Bases = append(x.plan.Bases, config)
 	x.plan.Choices = append(x.plan.Choices, choices)
+	x.plan.composed = append(x.plan.composed, cfg)
 	return i
+}
+
+// choices returns what tells a base from others: the values of the composed
+// axes, and the options of all other groups.
+func choices(b *planBlock, w *walker, cfg *compose.Config) override.Value {
+	all := override.MapValue()
+	for _, c := range cfg.Choices() {
+		if c.Key == "launcher" || b.axisIndex(c.Key) >= 0 {
+			continue
+		}
+		options := make([]override.Value, len(c.Options))
+		for i, o := range c.Options {
+			options[i] = override.StringValue(o)
+		}
+		switch len(options) {
+		case 0: // chosen to be nothing
+		case 1:
+			all = all.With(c.Key, options[0])
+		default:
+			all = all.With(c.Key, override.ListValue(options...))
+		}
+	}
+	for i, a := range b.axes {
+		if a.composed {
+			all = all.With(a.key, a.values[w.at[i]])
+		}
+	}
+	return all
 }
 
 // listAround returns the path of the outermost list that a path leads into, or

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -75,7 +74,7 @@ func (x *expander) enumerate() error {
 			if partial {
 				b.kept = append(b.kept, uint32(w.next-1))
 			}
-			x.add(id)
+			x.plan.ids = append(x.plan.ids, id)
 		}
 		x.noteUnused(p, b)
 	}
@@ -144,22 +143,6 @@ func (x *expander) tellsApart(b *planBlock, v *variant, d *dim) bool {
 	return false
 }
 
-// add appends a run, with the name it has or will get.
-func (x *expander) add(id [idBytes]byte) {
-	p := x.plan
-	p.ids = append(p.ids, id)
-	if x.req.Known == nil {
-		return
-	}
-	name, ok := x.req.Known(hex.EncodeToString(id[:]))
-	if ok && p.known == nil {
-		p.known = make([]string, len(p.ids)-1, cap(p.ids))
-	}
-	if p.known != nil {
-		p.known = append(p.known, name)
-	}
-}
-
 func (x *expander) inRun(b *planBlock, w *walker, err error) error {
 	if l := b.label(nil, w); len(l) > 1 {
 		return fmt.Errorf("in the run %s: %w", l[1:], err)
@@ -218,7 +201,7 @@ func (p *Plan) freeze() {
 			if v == nil || v == failed {
 				continue
 			}
-			v.seen, v.group.fill = nil, nil
+			v.composed, v.seen, v.group.fill = nil, nil, nil
 			for _, s := range v.delta {
 				s.fill = nil
 			}

@@ -42,7 +42,7 @@ const CheckEach = 10_000
 // nothing else: no clock, no disk, no environment. Everything that is wrong
 // with the sweep comes back at once, as [*Problems].
 func Expand(req Request) (*Plan, error) {
-	x := &expander{req: req, limit: req.MaxRuns, plan: &Plan{nextIndex: req.NextIndex}}
+	x := &expander{req: req, limit: req.MaxRuns, plan: &Plan{}}
 	if x.limit <= 0 {
 		x.limit = DefaultMaxRuns
 	}
@@ -54,7 +54,7 @@ func Expand(req Request) (*Plan, error) {
 	if err := x.problems.err(); err != nil {
 		return nil, err
 	}
-	return x.plan, nil
+	return x.plan.Named(req.Known, req.NextIndex), nil
 }
 
 // expander carries the state of one call of Expand.

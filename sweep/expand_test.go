@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"orch/sweep/compose"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
@@ -590,5 +589,3 @@ func TestHeaderRoundTrip(t *testing.T) {
 		t.Errorf("axes %v, want %v", keys, want)
 	}
 }
-
-var _ = compose.Origin{}

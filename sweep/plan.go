@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"iter"
 
+	"orch/sweep/compose"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
@@ -18,7 +19,7 @@ type Plan struct {
 	Volatile []string         // what identity leaves out: [Volatile] and the config's own
 	Owes     []string         // metrics every run must have: the study's and the program's
 	Bases    []override.Value // resolved run configs, one for each set of group options
-	Choices  []override.Value // by base: the composed axes' values, {"model": "net5"}
+	Choices  []override.Value // by base: the option of every config group, {"model": "net5"}
 	Groups   []results.Group  // distinct resource requests, with the number of their runs
 	Notes    []string         // what the user should know, one sentence each
 
@@ -26,7 +27,8 @@ type Plan struct {
 	ids       [][idBytes]byte // by run
 	known     []string        // by run: the name it already has; nil if no run has one
 	nextIndex int
-	fallback  []byte // label of a plan in which nothing varies
+	fallback  []byte            // label of a plan in which nothing varies
+	composed  []*compose.Config // by base
 }
 
 // planBlock is a space with what its points mean.
@@ -94,6 +96,32 @@ func (p *Plan) Specs() iter.Seq2[results.RunSpec, error] {
 		}
 	}
 }
+
+// Named returns the plan with the names that a results tree has given to runs
+// of these identities, the others numbered from nextIndex on; see
+// [Request.Known]. The plan itself stays as it is.
+func (p *Plan) Named(known func(id string) (name string, ok bool), nextIndex int) *Plan {
+	q := *p
+	q.known, q.nextIndex = nil, nextIndex
+	if known == nil {
+		return &q
+	}
+	for i, id := range p.ids {
+		name, ok := known(hex.EncodeToString(id[:]))
+		if !ok {
+			continue
+		}
+		if q.known == nil {
+			q.known = make([]string, len(p.ids))
+		}
+		q.known[i] = name
+	}
+	return &q
+}
+
+// Composed returns the config that a base was resolved from, with all its
+// choices and the origin of every value: what `orch plan --show` prints.
+func (p *Plan) Composed(base int) *compose.Config { return p.composed[base] }
 
 // points yields the walker at every run of a block.
 func (b *planBlock) points() iter.Seq[*walker] {
