@@ -115,13 +115,6 @@ func (o Override) explainSweep(j *jsonLine, env Env) error {
 	return nil
 }
 
-// With returns the override that sets one value of its sweep.
-func (o Override) With(v Value) Override {
-	o.Sweep, o.Value, o.HasValue, o.Shuffled = nil, v, true, false
-	o.Text = o.Line()
-	return o
-}
-
 // Explain returns one line of JSON with "kind":"error", the stage, class and
 // column, and the message. The first three are also in "expect".
 func (e *Error) Explain() []byte {

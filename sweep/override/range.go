@@ -32,7 +32,7 @@ func (s *Sweep) span() (span, error) {
 		} else if step < 0 && start > stop {
 			n = (uint64(start)-uint64(stop)-1)/(-uint64(step)) + 1
 		}
-		if n > maxInt {
+		if n > math.MaxInt {
 			return span{}, s.tooMany(strconv.FormatUint(n, 10))
 		}
 		return span{int(n), func(i int) Value { return IntValue(start + int64(i)*step) }}, nil
@@ -52,7 +52,7 @@ func (s *Sweep) span() (span, error) {
 		n.Sub(n, big.NewInt(1))
 		n.Quo(n, q.Denom())
 	}
-	if !n.IsInt64() || n.Int64() > maxInt {
+	if !n.IsInt64() || n.Int64() > math.MaxInt {
 		return span{}, s.tooMany(n.String())
 	}
 	sp := span{n: int(n.Int64())}

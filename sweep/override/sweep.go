@@ -3,7 +3,6 @@ package override
 import (
 	"fmt"
 	"iter"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -198,11 +197,3 @@ func (s *Sweep) Equal(t *Sweep) bool {
 		s.Start.Equal(t.Start) && s.Stop.Equal(t.Stop) && s.Step.Equal(t.Step) &&
 		slices.Equal(s.Include, t.Include) && slices.Equal(s.Exclude, t.Exclude) && slices.Equal(s.Tags, t.Tags)
 }
-
-// Equal reports whether two overrides mean the same, however they were typed.
-func (o Override) Equal(p Override) bool {
-	return o.Op == p.Op && o.Key == p.Key && o.Package == p.Package && o.HasPackage == p.HasPackage &&
-		o.HasValue == p.HasValue && o.Value.Equal(p.Value) && o.Sweep.Equal(p.Sweep)
-}
-
-const maxInt = math.MaxInt
