@@ -150,7 +150,7 @@ func (x *expander) settle(whole override.Value, t *template, cfg *compose.Config
 	if x.same != nil {
 		for i, f := range same {
 			if key := f.Key.Text(); !f.Val.Equal(x.same[i].Val) {
-				return fmt.Errorf("%s: `%s` is not the same for all runs: say on the command line which one holds, %s=...", cfg.Origin(key), key, key)
+				return fmt.Errorf("%s: `%s` is not the same for all runs: give it on the command line as %s=VALUE", cfg.Origin(key), key, key)
 			}
 		}
 		return nil

@@ -178,7 +178,7 @@ func TestLeaveAndResume(t *testing.T) {
 		if r.Resume != "" {
 			resumed = append(resumed, r.Resume)
 		}
-		return done(nil, r)
+		return done(context.Background(), r)
 	}
 	sum, err := newWorker(s, train).Run(t.Context(), leave)
 	if err != nil || !sum.Left || sum.Runs[results.Preempted] != 1 {

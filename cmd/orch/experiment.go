@@ -161,7 +161,13 @@ func judge(plan *sweep.Plan) error {
 		study, problems := report.ParseStudy(plan.Study)
 		errs = append(errs, problems...)
 		if len(problems) == 0 {
-			errs = append(errs, study.CheckAxes(plan.Axes)...)
+			problems = study.CheckAxes(plan.Axes)
+			errs = append(errs, problems...)
+			if len(problems) == 0 && study.Success != nil {
+				if err := study.CanDecide(study.Pairs(plan.Axes)); err != nil {
+					errs = append(errs, fmt.Errorf("%w; '~study.success' on the command line explores without a verdict", err))
+				}
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -1,9 +1,6 @@
 package results
 
-import (
-	"os"
-	"time"
-)
+import "os"
 
 // Holder identifies a process for ever: two processes never have the same
 // host, boot, pid and start time.
@@ -67,8 +64,3 @@ func (h Holder) Fate() Fate {
 	}
 	return FateAlive
 }
-
-// bootClock returns the time since boot, suspension included where the system
-// offers it, and the monotonic time without it. Their difference grows only
-// while the machine sleeps.
-func bootClock() (boot, mono time.Duration) { return clocks() }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -73,29 +72,6 @@ func writeFile(dir *os.Root, name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// replaceFile publishes a file whole, in place of an older version. Only for
-// what can be rebuilt: caches and tables.
-func replaceFile(dir *os.Root, name string, write func(io.Writer) error) error {
-	folder := path.Dir(name)
-	temp := path.Join(folder, tempPrefix+randomHex(8))
-	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = dir.Rename(temp, name)
-	}
-	if err != nil {
-		dir.Remove(temp)
-		return err
-	}
-	return syncDir(dir, folder)
-}
-
 // list returns the names in a folder, unpublished ones left out, in directory
 // order. A folder that does not exist is empty. The directory is opened anew
 // each time: that is what makes network file systems look again.
@@ -116,14 +92,6 @@ func list(dir *os.Root, folder string) ([]string, error) {
 		}
 	}
 	return kept, err
-}
-
-// mkdir makes a folder and its parents and syncs the last parent.
-func mkdir(dir *os.Root, name string) error {
-	if err := dir.MkdirAll(name, dirMode); err != nil {
-		return err
-	}
-	return syncDir(dir, path.Dir(name))
 }
 
 // sortedList is [list] in name order.

@@ -206,8 +206,9 @@ func withSeed(config override.Value, seed int64) override.Value {
 }
 
 func testName(t *testing.T, s Suite) {
-	if s.New().Name() == "" || s.New().Name() != s.New().Name() {
-		t.Errorf("Name = %q, want one fixed name", s.New().Name())
+	first, second := s.New().Name(), s.New().Name()
+	if first == "" || first != second {
+		t.Errorf("Name = %q and %q, want one fixed name", first, second)
 	}
 }
 
