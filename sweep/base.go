@@ -53,6 +53,9 @@ func (x *expander) build(b *planBlock, p *pending, w *walker) (*variant, error) 
 	if err != nil {
 		return nil, err
 	}
+	if table, _ := cfg.Tree().Lookup("sweep"); string(table.AppendJSON(nil)) != p.table {
+		return nil, fmt.Errorf("%s: this option brings a [sweep] table of its own, which no axis of a file can unfold: sweep over it on the command line, +experiment=a,b", cfg.Origin("sweep"))
+	}
 	t := &template{block: b, ordinal: -1}
 	var keys []string
 	for i, a := range b.axes {

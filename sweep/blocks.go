@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/BurntSushi/toml"
+
 	"orch/sweep/compose"
 	"orch/sweep/override"
 	"orch/sweep/results"
@@ -14,8 +16,9 @@ import (
 // pending is a block before its values are made.
 type pending struct {
 	*block
-	dims *layout
-	args []arg // fixed overrides that are not axes of the block
+	dims  *layout
+	args  []arg  // fixed overrides that are not axes of the block
+	table string // the [sweep] value that the block is from
 }
 
 // choice is one option of a swept group.
@@ -60,8 +63,8 @@ func (x *expander) findPresets() error {
 // and overrides of the table itself. Swept groups stand at their first option
 // unless one is given. Other values are left out, since they may fit some
 // options only.
-func (x *expander) composeGroups(given []choice) (*compose.Config, error) {
-	var inputs []compose.Input
+func (x *expander) composeGroups(given []choice, weakest ...compose.Input) (*compose.Config, error) {
+	inputs := slices.Clone(weakest)
 	for _, a := range x.args {
 		if x.req.Source.IsGroup(a.Key) || inside(a.Key, "sweep") {
 			inputs = append(inputs, a.Input)
@@ -82,6 +85,34 @@ func (x *expander) composeGroups(given []choice) (*compose.Config, error) {
 		inputs = append(inputs, a.input(options[0]))
 	}
 	return x.req.Source.ComposeInputs(x.req.Primary, inputs)
+}
+
+// firstOptions reads the sweep file's [sweep] by itself, and returns choices of
+// the first options of its group axes. Errors are left to those who read it
+// as part of the config.
+func (x *expander) firstOptions() []compose.Input {
+	var top struct{ Sweep any }
+	if _, err := toml.Decode(string(x.req.Primary.Text), &top); err != nil {
+		return nil
+	}
+	v, err := override.FromAny(top.Sweep)
+	if err != nil {
+		return nil
+	}
+	blocks, _ := readBlocks(v, x.req.Source.Options, func(...string) compose.Origin { return compose.Origin{File: x.req.Primary.Path} })
+	var inputs []compose.Input
+	for _, b := range blocks {
+		for _, a := range b.axes {
+			if !x.req.Source.IsGroup(a.key) || a.plus || a.seq.n == 0 || a.seq.n > 1000 {
+				continue
+			}
+			if options, err := a.seq.expand(); err == nil {
+				a.set = override.Override{Op: override.Change, Key: a.key}
+				inputs = append(inputs, a.input(options[0]))
+			}
+		}
+	}
+	return inputs
 }
 
 // readSweeps reads the [sweep] tables for every combination of presets.
@@ -116,10 +147,15 @@ func (x *expander) readSweeps() error {
 // the overrides replace, fix and add axes.
 func (x *expander) readSweep(presets []choice) error {
 	cfg, err := x.composeGroups(presets)
+	if compose.ClassOf(err) == compose.ClassMandatory {
+		// A group left open in a defaults list, which an axis chooses.
+		cfg, err = x.composeGroups(presets, x.firstOptions()...)
+	}
 	if err != nil {
 		return err
 	}
 	table, _ := cfg.Tree().Lookup("sweep")
+	text := string(table.AppendJSON(nil))
 	blocks, err := readBlocks(table, x.req.Source.Options, func(path ...string) compose.Origin {
 		return cfg.Origin(strings.Join(append([]string{"sweep"}, path...), "."))
 	})
@@ -134,13 +170,17 @@ func (x *expander) readSweep(presets []choice) error {
 		for _, a := range b.axes {
 			errs = append(errs, x.adopt(a, cfg))
 		}
-		p := &pending{block: b}
+		p := &pending{block: b, table: text}
 		for _, arg := range x.args {
-			if a := b.axis(arg.key()); a != nil && arg.Op != override.Delete {
+			a := b.axis(arg.key())
+			switch {
+			case a == nil || arg.Op == override.Extend:
+				p.args = append(p.args, arg)
+			case arg.Op == override.Delete:
+				b.axes = slices.DeleteFunc(b.axes, func(b *axis) bool { return a == b })
+			default:
 				a.fix(arg)
-				continue
 			}
-			p.args = append(p.args, arg)
 		}
 		for _, s := range x.swept {
 			if a := b.axis(s.key); a != nil {
@@ -250,7 +290,7 @@ func (x *expander) lay() error {
 		b := &planBlock{space: spaces[i], pieces: make([]func(int32) string, len(p.axes))}
 		var dims []int
 		for a, ax := range p.axes {
-			ax.composed = ax.group || p.overlapped(ax)
+			ax.composed = ax.group || x.overlapped(p, ax)
 			if varies[ax.key] {
 				b.pieces[a] = pieces(ax)
 			}
@@ -276,14 +316,15 @@ func (x *expander) lay() error {
 
 // overlapped reports whether the order of assignments matters to an axis: an
 // override, or another axis, sets something inside its key or around it.
-func (p *pending) overlapped(a *axis) bool {
+// Choices of groups do not count, since they come before all values.
+func (x *expander) overlapped(p *pending, a *axis) bool {
 	for _, arg := range p.args {
-		if inside(arg.Key, a.key) || inside(a.key, arg.Key) {
+		if inside(arg.Key, a.key) || inside(a.key, arg.Key) && !(x.req.Source.IsGroup(arg.Key) && arg.Value.Kind() != override.Map) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(p.axes, func(b *axis) bool {
-		return a != b && (inside(a.key, b.key) || inside(b.key, a.key))
+		return a != b && !b.group && (inside(a.key, b.key) || inside(b.key, a.key))
 	})
 }
 

@@ -82,6 +82,9 @@ func (x *expander) enumerate() error {
 		return nil
 	}
 	x.plan.Groups = x.groups.groups
+	if n := len(x.plan.Groups); n > manyGroups {
+		x.note("the runs make %d different resource requests, and each is submitted by itself", n)
+	}
 	x.noteTwice(twice)
 	if filtered > 0 {
 		x.note("%s dropped by exclude and include", countRuns(filtered, "is", "are"))
@@ -96,6 +99,10 @@ func (x *expander) enumerate() error {
 	x.plan.freeze()
 	return nil
 }
+
+// manyGroups is the number of resource requests that one should know about:
+// each needs jobs of its own.
+const manyGroups = 20
 
 // distinct reports whether different points surely have different identities,
 // so that nobody has to remember a million of them: one config, whose swept

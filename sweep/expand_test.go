@@ -55,6 +55,8 @@ func TestAxes(t *testing.T) {
 		{"the last of one key counts", "", []string{"seed=1,2", "seed=5", "seed=3,4"}, "seed=3; seed=4"},
 		{"a fixed value after a sweep", "", []string{"seed=1,2", "seed=5"}, ""},
 		{"group fixed on the command line", "[sweep]\nmodel = [\"net2\", \"net5\"]\nseed = [1, 2]\n", []string{"model=net7"}, "model=net7 seed=1; model=net7 seed=2"},
+		{"an axis taken out", "[sweep]\nseed = [1, 2]\nx = [1, 2]\n", []string{"~seed"}, "x=1; x=2"},
+		{"a group left open", "defaults = [\"train\", {model = \"???\"}]\n[sweep]\nmodel = [\"net2\", \"net5\"]\n", nil, "model=net2; model=net5"},
 		{"lists as values", "[sweep]\nlayers = [[1, 2], [3]]\n", nil, "layers=[1,2]; layers=[3]"},
 		{"lists on the command line", "", []string{"+layers=[1,2],[3]"}, "layers=[1,2]; layers=[3]"},
 		{"tables as values", "[sweep]\ntraining = [{lr = 1.0, epochs = 2}, {lr = 2.0}]\n", nil, "training={lr:1.0,epochs:2}; training={lr:2.0}"},
@@ -126,6 +128,31 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// A value axis below a swept or chosen group needs no composition of its own.
+func TestBases(t *testing.T) {
+	for want, overrides := range map[int][]string{
+		1: {"model=net5", "model.layers=1,2,3"},
+		2: {"model=net2,net5", "model.layers=1,2,3"},
+	} {
+		p := expand(t, named("train", overrides...))
+		if len(p.Bases) != want || p.Len() != 3*want {
+			t.Errorf("%v: %d runs of %d bases, want %d of %d", overrides, p.Len(), len(p.Bases), 3*want, want)
+		}
+		for i, s := range specs(t, p) {
+			if v, _ := config(t, p, s).Get("model.layers"); v.Text() != fmt.Sprint(1+i%3) {
+				t.Errorf("%v: run %d has %s layers, want %d", overrides, i, v.Text(), 1+i%3)
+			}
+		}
+	}
+	p := expand(t, named("train", "model=net2,net5"))
+	if got, _ := p.Header().Choices[1].Lookup("model"); got.Text() != "net5" {
+		t.Errorf("the choices of base 1 have model = %s, want net5", got.Text())
+	}
+	if got, _ := p.Header().Choices[1].Lookup("data"); got.Text() != "digits" {
+		t.Errorf("the choices of base 1 have data = %s, want digits", got.Text())
+	}
+}
+
 // Every message must say where, what and what to do.
 func TestErrors(t *testing.T) {
 	const head = "defaults = [\"train\"]\n"
@@ -153,6 +180,7 @@ func TestErrors(t *testing.T) {
 		{"reference to nothing", "x = \"${nope}\"\n[sweep]\nseed = [1, 2]\n", nil, []string{"sweep.toml:2", "nope"}},
 		{"no runs", "[sweep]\nseed = []\n", nil, []string{"no runs", "seed", "sweep.toml:3", "--allow-empty"}},
 		{"all excluded", "[sweep]\nseed = [1]\nexclude = [{seed = 1}]\n", nil, []string{"no runs", "exclude"}},
+		{"an axis over presets", "[sweep]\n\"+experiment\" = [\"e1\", \"e2\"]\n", nil, []string{"[sweep] table of its own", "experiment=a,b"}},
 		{"volatile is no list", "volatile = \"x\"\n", nil, []string{"sweep.toml:2", "volatile"}},
 	}
 	for _, test := range tests {
