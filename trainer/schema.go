@@ -274,9 +274,15 @@ func (d *decoder) table(prefix string, config override.Value, into reflect.Value
 // was typed ("lr" for training.lr), else one that is spelled alike.
 func (d *decoder) nearest(key string) string {
 	last := key[strings.LastIndexByte(key, '.')+1:]
-	var names, same []string
+	names := slices.Clone(d.ignore)
+	var same []string
 	for _, k := range d.known {
 		names = append(names, k.Name)
+		for i, c := range k.Name { // and the tables it is in
+			if c == '.' && !slices.Contains(names, k.Name[:i]) {
+				names = append(names, k.Name[:i])
+			}
+		}
 		if strings.HasSuffix("."+k.Name, "."+last) {
 			same = append(same, k.Name)
 		}

@@ -72,6 +72,7 @@ func TestDecodeProblems(t *testing.T) {
 	}{
 		{"misspelled", []any{"training.batchs", 1}, []string{`training.batchs: unknown key (did you mean "training.batch"?)`}},
 		{"table forgotten", []any{"lr", 1}, []string{`lr: unknown key (did you mean "training.lr"?)`}},
+		{"table misspelled", []any{"trainign", map[string]any{"lr": 1}}, []string{`trainign: unknown key (did you mean "training"?)`}},
 		{"nothing alike", []any{"zzzzzz", 1}, []string{`zzzzzz: unknown key`}},
 		{"float for int", []any{"training.batch", 0.5}, []string{`training.batch: is the float 0.5, want an int`}},
 		{"whole float for int", []any{"seed", 3.0}, []string{`seed: is the float 3.0, want an int`}},
