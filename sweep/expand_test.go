@@ -400,6 +400,15 @@ which = ["a", "b"]
 	}
 }
 
+// What is computed from an axis of one value is the same for all runs, also in
+// the tables that must be.
+func TestComputedFromOneValue(t *testing.T) {
+	p := expand(t, file("name = \"n-${training.epochs}\"\ndefaults = [\"train\"]\n[sweep]\n\"training.epochs\" = 3\nseed = [1, 2]\n"))
+	if p.Name != "n-3" {
+		t.Errorf("Name = %q, want n-3", p.Name)
+	}
+}
+
 func TestListElementAxes(t *testing.T) {
 	p := expand(t, named("plain", "list.0=7,8", "list.2=9,10"))
 	for i, s := range specs(t, p) {
