@@ -261,6 +261,23 @@ func joinPath(path, key string) string {
 	return path + "." + key
 }
 
+// pathKey joins a path so that no two paths give the same text: a dot inside a
+// key, such as an axis "training.epochs" of a sweep file, is escaped.
+func pathKey(path []string) string {
+	for i, k := range path {
+		if strings.ContainsAny(k, `.\`) {
+			path = slices.Clone(path)
+			for ; i < len(path); i++ {
+				path[i] = keyEscaper.Replace(path[i])
+			}
+			break
+		}
+	}
+	return strings.Join(path, ".")
+}
+
+var keyEscaper = strings.NewReplacer(`.`, `\.`, `\`, `\\`)
+
 // splitPath splits a dotted path; a path may also index lists as xs[0].
 func splitPath(path string) []string {
 	if path == "" {

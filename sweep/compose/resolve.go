@@ -23,7 +23,7 @@ type resolver struct {
 }
 
 // memo is a resolved value and what it took of the budget: where it is used
-// again it takes that again, since who walks the result meets it again.
+// again it takes that again, since whoever walks the result meets it again.
 type memo struct {
 	val  override.Value
 	cost int
@@ -79,9 +79,27 @@ func (r *resolver) spend(cost int, n *node) error {
 	return nil
 }
 
+// size is what a value takes of the budget.
+func size(v override.Value) int {
+	n := 1
+	switch v.Kind() {
+	case override.String:
+		n += len(v.Text())
+	case override.List:
+		for _, e := range v.List() {
+			n += size(e)
+		}
+	case override.Map:
+		for _, f := range v.Fields() {
+			n += size(f.Val)
+		}
+	}
+	return n
+}
+
 // leaf resolves an interpolation.
 func (r *resolver) leaf(n *node, path []string) (override.Value, error) {
-	key := strings.Join(path, ".")
+	key := pathKey(path)
 	if m, ok := r.memo[key]; ok {
 		return m.val, r.spend(m.cost, n)
 	}
@@ -98,11 +116,15 @@ func (r *resolver) leaf(n *node, path []string) (override.Value, error) {
 	r.stack = append(r.stack, key)
 	before := r.budget
 	v, err := r.expr(n, path)
+	if err == nil {
+		// What it took to get here was work, not size: a long chain of
+		// references is as big as its last link.
+		cost := size(v)
+		r.budget = before - cost
+		r.memo[key] = memo{v, cost}
+	}
 	r.stack = r.stack[:len(r.stack)-1]
 	delete(r.visiting, key)
-	if err == nil {
-		r.memo[key] = memo{v, before - r.budget}
-	}
 	return v, err
 }
 
@@ -219,7 +241,7 @@ func (r *resolver) look(path []string) {
 	if r.deps[top] == nil {
 		r.deps[top] = map[string]struct{}{}
 	}
-	r.deps[top][strings.Join(path, ".")] = struct{}{}
+	r.deps[top][pathKey(path)] = struct{}{}
 }
 
 // clonePath copies a path that the callee will append to.

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +124,7 @@ type preparation struct {
 // inspect resolves one leaf, noting what it looked at and what went wrong: a
 // value that is ??? or cannot be computed is no error if the keys change it.
 func (p *preparation) inspect(path []string, n *node) {
-	key := strings.Join(path, ".")
+	key := pathKey(path)
 	if n.expr != nil {
 		p.leaves = append(p.leaves, dependent{slices.Clone(path), override.StringValue(key)})
 	}
@@ -137,45 +138,71 @@ func (p *preparation) inspect(path []string, n *node) {
 // others. A value that looked at a table depends on everything below it, and
 // one that looked at a value below a key depends on the key.
 func (p *preparation) close() {
-	for _, l := range p.leaves {
-		p.dependent[l.name.Text()] = false
-	}
-	for changed := true; changed; {
-		changed = false
-		for _, l := range p.leaves {
-			name := l.name.Text()
-			if p.dependent[name] {
-				continue
-			}
-			for dep := range p.r.deps[name] {
-				if p.changes(dep) {
-					p.dependent[name], changed = true, true
-					break
-				}
+	exact, inside := map[string][]string{}, map[string][]string{} // path -> who looked at it, or at something in it
+	for name, deps := range p.r.deps {
+		for dep := range deps {
+			exact[dep] = append(exact[dep], name)
+			for top := range prefixes(dep) {
+				inside[top] = append(inside[top], name)
 			}
 		}
 	}
+	var changed []string
+	mark := func(names []string) {
+		for _, name := range names {
+			if !p.dependent[name] {
+				p.dependent[name] = true
+				changed = append(changed, name)
+			}
+		}
+	}
+	spread := func(path string) {
+		mark(inside[path])
+		mark(exact[path])
+		for top := range prefixes(path) {
+			mark(exact[top])
+		}
+	}
+	for _, k := range p.t.keys {
+		spread(k.in.Key)
+	}
+	for len(changed) > 0 {
+		path := changed[len(changed)-1]
+		changed = changed[:len(changed)-1]
+		spread(path)
+	}
+	seen := map[string]bool{}
 	for _, l := range p.leaves {
-		if p.dependent[l.name.Text()] && !p.set(l.name.Text()) {
+		if !p.dependent[l.name.Text()] || p.set(l.name.Text()) {
+			continue
+		}
+		if l = addressable(l); !seen[l.name.Text()] {
+			seen[l.name.Text()] = true
 			p.t.dependents = append(p.t.dependents, l)
 		}
 	}
 }
 
-// changes reports whether what a reference to path stands for can change with
-// the keys.
-func (p *preparation) changes(path string) bool {
-	for _, k := range p.t.keys {
-		if related(k.in.Key, path) {
-			return true
+// prefixes yields the paths above a path, but not the top.
+func prefixes(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range len(path) {
+			if path[i] == '.' && !yield(path[:i]) {
+				return
+			}
 		}
 	}
-	for name, yes := range p.dependent {
-		if yes && related(name, path) {
-			return true
+}
+
+// addressable returns the table that a value is in, if the value's own path
+// cannot be written with dots.
+func addressable(d dependent) dependent {
+	for i, k := range d.path {
+		if strings.Contains(k, ".") {
+			return dependent{d.path[:i], override.StringValue(strings.Join(d.path[:i], "."))}
 		}
 	}
-	return false
+	return d
 }
 
 // set reports whether a path is, or is below, one of the keys.
@@ -312,7 +339,7 @@ func (t *Template) applyAll(values []override.Value) ([]override.Field, error) {
 	}
 	for _, d := range t.dependents {
 		n := root.get(d.path)
-		if n == nil || n.expr == nil {
+		if n == nil || n.kind == leaf && n.expr == nil {
 			continue // a key has replaced it or what it was in
 		}
 		v, err := r.node(n, clonePath(d.path))

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"orch/sweep/override"
 )
@@ -25,6 +26,7 @@ unrelated = "${model.layers}"
 copy = "${training}"
 pick = "${opt.${k}}"
 viaref = "${alias.lr}"
+quoted = {"a.b" = "${seed}", c = 1}
 alias = "${training}"
 late = "${must}"
 [model]
@@ -50,7 +52,7 @@ func TestTemplate(t *testing.T) {
 	}{
 		{"no dependents", "must k", "1 a", `{"must":1,"k":"a","pick":1,"late":1}`},
 		{"plain", "must opt.b", "1 5", `{"must":1,"opt.b":5,"late":1}`},
-		{"text", "must seed", "1 3", `{"must":1,"seed":3,"xs.1":3,"name":"net2_s3","long":"net2_s3!","late":1}`},
+		{"text", "must seed", "1 3", `{"must":1,"seed":3,"xs.1":3,"name":"net2_s3","long":"net2_s3!","quoted":{"a.b":3,"c":1},"late":1}`},
 		{"computed key", "must k opt.b", "1 b 9", `{"must":1,"k":"b","opt.b":9,"pick":9,"late":1}`},
 		{"below a copied table", "must training.lr", "1 0.5", `{"must":1,"training.lr":0.5,"copy":{"lr":0.5,"epochs":2,"warm":2},"viaref":0.5,"alias":{"lr":0.5,"epochs":2,"warm":2},"late":1}`},
 		{"table merges", "must training", "1 {epochs:9}", `{"must":1,"training.epochs":9,"copy":{"lr":0.1,"epochs":9,"warm":9},"viaref":0.1,"alias":{"lr":0.1,"epochs":9,"warm":9},"late":1,"training.warm":9}`},
@@ -136,6 +138,31 @@ func TestTemplateErrors(t *testing.T) {
 		if delta, err := tpl.Apply(values); err == nil {
 			t.Errorf("Apply(%v) = %v, want an error", values, delta)
 		}
+	}
+}
+
+// TestTemplateOfMany prepares a chain of computed values, last first, in time
+// that grows with its length.
+func TestTemplateOfMany(t *testing.T) {
+	var b strings.Builder
+	const n = 5000
+	for i := n; i > 0; i-- {
+		fmt.Fprintf(&b, "k%d = \"${k%d}\"\n", i, i-1)
+	}
+	cfg, err := source("-- x.toml --\n"+b.String()+"k0 = 1\nother = 2\n").Compose(Primary{Name: "x"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	tpl, err := cfg.Prepare([]string{"k0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(tpl.Dependents()); got != n {
+		t.Errorf("%d dependents, want %d", got, n)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v, want a fraction of a second", d)
 	}
 }
 
