@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // wide is a config of the size of a real one: about 40 keys, 1 KB.
@@ -112,6 +113,39 @@ func TestMemory(t *testing.T) {
 				t.Errorf("the plan holds %d MiB, want at most 256", most>>20)
 			}
 			t.Logf("the plan holds %d MiB", most>>20)
+		})
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	tests := []struct{ name, text string }{
+		{"10^12", "[sweep]\na = \"range(0,100000)\"\nb = \"range(0,10000000)\"\n"},
+		{"overflow", "[sweep]\na = \"range(0,9000000000000000000)\"\nb = \"range(0,9000000000000000000)\"\nc = \"range(0,9000000000000000000)\"\n"},
+		{"one axis", "[sweep]\na = \"range(0,1,1e-12)\"\n"},
+		{"hidden by an empty axis", "[sweep]\na = \"range(0,1000000000000)\"\nb = []\n"},
+		{"blocks", "[[sweep]]\na = \"range(0,60000)\"\n[[sweep]]\na = \"range(0,60000)\"\n"},
+		{"linspace", "[sweep]\na = \"linspace(0,1,1000000000000)\"\n"},
+		{"seeds", "[sweep]\nseeds = 1000000000000\n"},
+		{"samples", "[sweep]\na = [1, 2]\nsamples = 1000000000000\n"},
+		{"samples of a huge axis", "[sweep]\na = \"range(0,1000000000000)\"\nsamples = 3\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, err := Expand(file("defaults = [\"train\"]\n" + test.text))
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), "--max-runs") && !strings.Contains(err.Error(), "interval") {
+				t.Fatalf("error %v, want a refusal that says what to do", err)
+			}
+			if took > 100*time.Millisecond {
+				t.Errorf("refused after %v, want under 100 ms", took)
+			}
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
+				t.Errorf("%d MiB allocated before the refusal, want under 64", grown>>20)
+			}
 		})
 	}
 }

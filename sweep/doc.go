@@ -71,9 +71,12 @@
 // Overrides are laid over the file: those of the environment first, then those
 // of the command line, each as if it had been written there. key=value on the
 // key of an axis makes that axis one value; key=1,2 (with --multirun) gives it
-// other values in its place, or adds an axis behind the others. A config that
-// brings a [sweep] of its own, such as +experiment=depth, sweeps also without
-// --multirun, and +experiment=depth,width runs one after the other.
+// other values in its place, or adds an axis behind the others; ~key takes the
+// axis out. Groups are chosen before values are set, in whatever order they
+// are written, so model=net2,cnn model.kernel=5 is judged for each model by
+// itself. A config that brings a [sweep] of its own, such as +experiment=depth,
+// sweeps also without --multirun, and +experiment=depth,width runs one after
+// the other.
 //
 // # What a plan costs
 //
