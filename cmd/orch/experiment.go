@@ -129,10 +129,7 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 		return nil, err
 	}
 	if next > 0 {
-		req.Known, req.NextIndex = known, next
-		if x.plan, err = sweep.Expand(req); err != nil {
-			return nil, asUsage(err)
-		}
+		x.plan = x.plan.Named(known, next)
 	}
 	for _, n := range x.plan.Notes {
 		fmt.Fprintf(p.stderr, "orch: %s\n", n)
