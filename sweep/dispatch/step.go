@@ -33,8 +33,8 @@ type Dispatcher struct {
 	Now func() time.Time
 
 	fenced map[string]time.Time // when this process's link() of a fence returned
-	barren map[string]int       // by key: submissions in a row whose workers ended without any run ending
-	ended  int                  // runs that had ended when the last submission was made
+	barren map[string]int       // by key: submissions in a row whose workers claimed nothing
+	claims int                  // generations claimed when the last submission was made
 	open   map[string]opened    // by key
 }
 
@@ -59,9 +59,9 @@ type Outcome struct {
 // Over reports whether nothing is left that a later Step or a worker could do.
 func (o *Outcome) Over() bool { return o.Left == 0 && o.Workers == 0 && o.Waiting == 0 }
 
-// ErrBarren is wrapped when workers end again and again without getting
-// anything done: something is wrong with the setup, not with a run.
-var ErrBarren = errors.New("workers end without finishing any run")
+// ErrBarren is wrapped when workers end again and again without claiming
+// anything: something is wrong with the setup, not with a run.
+var ErrBarren = errors.New("workers end without beginning any run")
 
 // maxBarren is how many submissions in a row may achieve nothing.
 const maxBarren = 3

@@ -67,7 +67,7 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 		if n <= 0 {
 			continue
 		}
-		if err := d.barrenCheck(key, out); err != nil {
+		if err := d.barrenCheck(key); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -99,11 +99,12 @@ func (d *Dispatcher) fit(o opened, key string) int {
 	return 1
 }
 
-// barrenCheck counts submissions after which nothing had ended.
-func (d *Dispatcher) barrenCheck(key string, out *Outcome) error {
-	ended := out.Counts.Done + out.Counts.Failed + out.Counts.Cancelled
-	if ended > d.ended {
-		d.ended = ended
+// barrenCheck counts submissions in a row after which no worker had claimed
+// anything: then it is the worker that does not start, not a run that fails.
+// What fails after a claim is bounded by the cap on lost attempts.
+func (d *Dispatcher) barrenCheck(key string) error {
+	if n := d.Snapshot.Claims(); n > d.claims {
+		d.claims = n
 		clear(d.barren)
 	}
 	if d.barren[key]++; d.barren[key] > maxBarren {

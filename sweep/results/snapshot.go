@@ -198,6 +198,17 @@ func (sn *Snapshot) readOrders() (bool, error) {
 	return sn.Orders != nil && len(sn.Orders.read) != before, err
 }
 
+// Claims returns how many generations have been claimed so far.
+func (sn *Snapshot) Claims() int {
+	n := 0
+	for _, g := range sn.gens {
+		if g.claimed {
+			n++
+		}
+	}
+	return n
+}
+
 // OpenClaim is a generation that is claimed and not sealed.
 type OpenClaim struct {
 	*Claim
