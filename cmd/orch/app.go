@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -25,7 +26,9 @@ type program struct {
 	stderr io.Writer
 	outTTY bool
 	errTTY bool
-	log    zerolog.Logger
+	// outColour says whether standard output is coloured; see colour.
+	outColour bool
+	log       zerolog.Logger
 }
 
 // run is the whole program but the process: it returns the exit code.
@@ -33,7 +36,7 @@ func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stde
 	p := &program{ctx: ctx, leave: leave, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr)}
 	p.log = zerolog.New(stderr).With().Timestamp().Logger()
 	if p.errTTY {
-		p.log = zerolog.New(zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05", NoColor: !colour(stderr)}).With().Timestamp().Logger()
+		p.log = zerolog.New(zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05", NoColor: !colour("auto", stderr)}).With().Timestamp().Logger()
 	}
 	app := newApp(p)
 	return exitCode(app.RunContext(ctx, permute(app, args)), stderr)
@@ -61,9 +64,9 @@ func newApp(p *program) *cli.App {
 		},
 		Commands: []*cli.Command{
 			submitCommand(p), trainCommand(p), planCommand(p),
-			statusCommand(p), showCommand(p), collectCommand(p), reportCommand(p),
-			cancelCommand(p), retryCommand(p), fsckCommand(p),
-			explainCommand(p), workerCommand(p), versionCommand(p),
+			statusCommand(p), showCommand(p), logsCommand(p), diffCommand(p), collectCommand(p), reportCommand(p),
+			cancelCommand(p), retryCommand(p), pruneCommand(p), rmCommand(p), fsckCommand(p),
+			explainCommand(p), completionCommand(p), workerCommand(p), versionCommand(p),
 		},
 	}
 	var names []string
@@ -72,6 +75,8 @@ func newApp(p *program) *cli.App {
 			names = append(names, c.Name)
 		}
 		c.OnUsageError = usageError
+		c.Flags = append(c.Flags, colourFlag())
+		c.Before = p.chooseColour
 		if c.Description == "" {
 			c.Description = exitHelp
 		} else {
@@ -86,6 +91,16 @@ func newApp(p *program) *cli.App {
 		return usage("unknown command %q%s: orch help lists the commands", c.Args().First(), didYouMean(c.Args().First(), names))
 	}
 	return app
+}
+
+// chooseColour reads --color, which every command has.
+func (p *program) chooseColour(c *cli.Context) error {
+	mode := c.String("color")
+	if !slices.Contains(colourModes, mode) {
+		return usage("--color %s: want %s%s", mode, strings.Join(colourModes, ", "), didYouMean(mode, colourModes))
+	}
+	p.outColour = colour(mode, p.stdout)
+	return nil
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
@@ -118,31 +133,15 @@ func isTerminal(w io.Writer) bool {
 
 // width returns the terminal's columns, 80 if it does not say.
 func width(w io.Writer) int {
+	if t, ok := w.(*terminalBuffer); ok {
+		w = t.of.stdout
+	}
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
 		}
 	}
 	return 80
-}
-
-// colour decides by the usual conventions: NO_COLOR, then CLICOLOR_FORCE or
-// FORCE_COLOR, then whether it is a capable terminal.
-func colour(w io.Writer) bool {
-	switch {
-	case os.Getenv("NO_COLOR") != "":
-		return false
-	case set("CLICOLOR_FORCE") || set("FORCE_COLOR"):
-		return true
-	case os.Getenv("TERM") == "dumb" || os.Getenv("CLICOLOR") == "0":
-		return false
-	}
-	return isTerminal(w)
-}
-
-func set(name string) bool {
-	v := os.Getenv(name)
-	return v != "" && v != "0"
 }
 
 // Flags that several commands have.

@@ -86,8 +86,7 @@ func takesValue(flags []cli.Flag, arg string) bool {
 	}
 	for _, f := range flags {
 		if slices.Contains(f.Names(), name) {
-			_, isBool := f.(*cli.BoolFlag)
-			return !isBool
+			return !isSwitch(f)
 		}
 	}
 	return false

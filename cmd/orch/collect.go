@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,7 +35,7 @@ func (p *program) collect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := statusJSON{Schema: "orch.status/1", Sweeps: []sweepStatus{}}
+	out := statusJSON{Schema: "orch.status/1", Time: time.Now().UTC().Truncate(time.Second), Sweeps: []sweepStatus{}}
 	var errs []error
 	for _, s := range sweeps {
 		st, err := p.collectOne(s)
@@ -74,8 +75,9 @@ func (p *program) collectOne(s *results.Sweep) (sweepStatus, error) {
 	if err != nil {
 		return sweepStatus{}, err
 	}
-	states := sn.Derive()
-	return sweepStatus{s.Name, results.Count(states), groupFailures(states), len(t.Problems)}, nil
+	st := newView(s, sn).status()
+	st.Problems = len(t.Problems)
+	return st, nil
 }
 
 // fold computes a sweep's tables and writes them to collected/.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os/user"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,18 +23,23 @@ func cancelCommand(p *program) *cli.Command {
 			if c.NArg() == 0 {
 				return usage("orch cancel wants a sweep or runs: orch status lists the sweeps")
 			}
-			return p.eachTarget(c, func(s *results.Sweep, run *results.RunState) error {
+			return p.eachTarget(c, func(s *results.Sweep, runs []*results.RunState) error {
 				who := userName()
-				if run == nil {
+				if runs == nil {
 					fmt.Fprintf(p.stdout, "%s: cancelled\n", s.Name)
 					return s.Give(results.ActionCancel, "", "cancelled by "+who, who)
 				}
-				if run.End != nil {
-					fmt.Fprintf(p.stdout, "%s: ended already (%s)\n", run.Run.Name, run.State)
-					return nil
+				for _, run := range runs {
+					if run.End != nil {
+						fmt.Fprintf(p.stdout, "%s: ended already (%s)\n", run.Run.Name, run.State)
+						continue
+					}
+					fmt.Fprintf(p.stdout, "%s: cancelled\n", run.Run.Name)
+					if err := s.Give(results.ActionCancel, run.Run.ID, "cancelled by "+who, who); err != nil {
+						return err
+					}
 				}
-				fmt.Fprintf(p.stdout, "%s: cancelled\n", run.Run.Name)
-				return s.Give(results.ActionCancel, run.Run.ID, "cancelled by "+who, who)
+				return nil
 			})
 		},
 	}
@@ -50,24 +57,24 @@ func retryCommand(p *program) *cli.Command {
 			if c.NArg() == 0 {
 				return usage("orch retry wants a sweep or runs: orch status lists the sweeps")
 			}
-			return p.eachTarget(c, func(s *results.Sweep, run *results.RunState) error { return p.retry(c, s, run) })
+			return p.eachTarget(c, func(s *results.Sweep, runs []*results.RunState) error { return p.retry(c, s, runs) })
 		},
 	}
 }
 
-func (p *program) retry(c *cli.Context, s *results.Sweep, run *results.RunState) error {
+func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunState) error {
 	m := &machines{p: p, tree: s.Tree()}
 	defer m.close()
 	who := userName()
 	cause := "orch retry by " + who
-	if run == nil {
+	if runs == nil {
 		if err := s.Give(results.ActionGo, "", cause, who); err != nil {
 			return err
 		}
 	}
 	r, err := dispatch.Retry(s, func(st results.RunState) bool {
-		if run != nil {
-			return st.Run.ID == run.Run.ID
+		if runs != nil {
+			return slices.ContainsFunc(runs, func(r *results.RunState) bool { return r.Run.ID == st.Run.ID })
 		}
 		return st.State == results.StateFailed || !c.Bool("failed") && (st.State == results.StateCancelled || st.State == results.StateHeld)
 	}, cause, dispatch.Publication{Provenance: p.provenance(), Workers: m.workers})
@@ -78,8 +85,9 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, run *results.RunState)
 	return nil
 }
 
-// eachTarget calls f for every sweep or run that the arguments name.
-func (p *program) eachTarget(c *cli.Context, f func(*results.Sweep, *results.RunState) error) error {
+// eachTarget calls f for every sweep that the arguments name or have runs of; of
+// a whole sweep runs is nil.
+func (p *program) eachTarget(c *cli.Context, f func(s *results.Sweep, runs []*results.RunState) error) error {
 	tree, err := openTree(c)
 	if err != nil {
 		return err
@@ -94,20 +102,35 @@ func (p *program) eachTarget(c *cli.Context, f func(*results.Sweep, *results.Run
 		for _, n := range names {
 			isSweep = isSweep || n == word
 		}
-		var s *results.Sweep
-		var run *results.RunState
 		if isSweep {
-			s, err = tree.Sweep(word)
-		} else {
-			var st results.RunState
-			s, st, err = findRun(tree, word)
-			run = &st
+			s, err := tree.Sweep(word)
+			if err != nil {
+				return err
+			}
+			err = f(s, nil)
+			s.Close()
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		runs, err := findRuns(tree, word)
+		if err == nil && len(runs) > 1 && !strings.HasSuffix(word, failedRun) {
+			closeFound(runs, nil)
+			_, err = findRun(tree, word) // says that it is not clear
 		}
 		if err != nil {
 			return err
 		}
-		err = f(s, run)
-		s.Close()
+		for from := 0; from < len(runs) && err == nil; {
+			var of []*results.RunState // runs of one sweep follow each other
+			s := runs[from].sweep
+			for ; from < len(runs) && runs[from].sweep == s; from++ {
+				of = append(of, runs[from].st)
+			}
+			err = f(s, of)
+		}
+		closeFound(runs, nil)
 		if err != nil {
 			return err
 		}

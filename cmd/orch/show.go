@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,7 +18,7 @@ func showCommand(p *program) *cli.Command {
 		Name:        "show",
 		Usage:       "show one run: how it ended, its metrics, attempts and config",
 		ArgsUsage:   "RUN",
-		Description: "RUN is a run's name or ID, or the beginning of either, or SWEEP/RUN.",
+		Description: runHelp,
 		Flags:       []cli.Flag{resultsFlag(), jsonFlag()},
 		Action:      func(c *cli.Context) error { return p.show(c) },
 	}
@@ -26,165 +26,149 @@ func showCommand(p *program) *cli.Command {
 
 func (p *program) show(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return usage("orch show wants one run: orch status lists sweeps, and their runs lie in <results>/<sweep>/runs/")
+		return usage("orch show wants one run: orch status --runs lists them; @last is the newest")
 	}
 	tree, err := openTree(c)
 	if err != nil {
 		return err
 	}
 	defer tree.Close()
-	s, st, err := findRun(tree, c.Args().First())
+	f, err := findRun(tree, c.Args().First())
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	config, err := st.Run.Spec.Config(&st.Run.Segment.Header)
+	defer f.sweep.Close()
+	config, err := f.st.Run.Spec.Config(&f.st.Run.Segment.Header)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return p.printJSON(runJSON(s, st, config))
+		return p.printJSON(runJSON(f, config))
 	}
-	p.printRun(p.stdout, s, st, config)
+	p.printRun(p.stdout, f, config)
 	return nil
 }
 
-// findRun finds the one run whose name or ID begins with a word.
-func findRun(tree *results.Tree, word string) (*results.Sweep, results.RunState, error) {
-	var none results.RunState
-	names, err := tree.Sweeps()
-	if err != nil {
-		return nil, none, err
+// printRun prints a run for people: how it is, when and where it ran, what it
+// measured, its attempts, the code, and its config.
+func (p *program) printRun(w io.Writer, f found, config override.Value) {
+	s, st := f.sweep, f.st
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s  %s\n", p.paint(dim, fmt.Sprintf("%-8s", name)), fmt.Sprintf(format, args...))
 	}
-	if sweep, run, ok := strings.Cut(word, "/"); ok {
-		names, word = []string{sweep}, run
+	row := runRow{v: f.view, st: st, word: f.word(st)}
+	line("run", "%s", st.Run.Name)
+	line("id", "%s", st.Run.ID)
+	line("sweep", "%s", s.Name)
+	line("state", "%s", p.paint(looks[row.word].colour, withSymbol(row.word)))
+	if r := textOf(row.reason()); r != "" {
+		line("why", "%s", r)
 	}
-	type match struct {
-		s  *results.Sweep
-		st results.RunState
+	if v := row.elapsed(); !v.IsNull() {
+		x, _ := v.Float()
+		line("time", "%s", span(seconds(x)))
 	}
-	var matches []match
-	for _, n := range names {
-		s, err := tree.Sweep(n)
-		if err != nil {
-			return nil, none, asUsage(err)
-		}
-		sn, err := s.Snapshot()
-		if err != nil {
-			return nil, none, err
-		}
-		for _, st := range sn.Derive() {
-			if st.Run.Name == word || st.Run.ID == word { // exact beats prefix
-				return s, st, nil
-			}
-			if strings.HasPrefix(st.Run.Name, word) || strings.HasPrefix(st.Run.ID, word) {
-				matches = append(matches, match{s, st})
-			}
-		}
-	}
-	switch len(matches) {
-	case 0:
-		return nil, none, usage("no run begins with %q: orch status --json counts the runs, and <results>/<sweep>/collected/runs.csv lists them", word)
-	case 1:
-		return matches[0].s, matches[0].st, nil
-	}
-	var some []string
-	for _, m := range matches[:min(4, len(matches))] {
-		some = append(some, m.s.Name+"/"+m.st.Run.Name)
-	}
-	return nil, none, usage("%q fits %d runs: %s ...: type more of the name", word, len(matches), strings.Join(some, ", "))
-}
-
-func (p *program) printRun(w io.Writer, s *results.Sweep, st results.RunState, config override.Value) {
-	fmt.Fprintf(w, "run      %s\nid       %s\nsweep    %s\nstate    %s\n", st.Run.Name, st.Run.ID, s.Name, st.State)
 	if st.End != nil {
-		if st.State != results.StateDone {
-			fmt.Fprintf(w, "why      %s: %s\n", st.End.Class, oneLine(st.End.Message))
+		if st.End.CPU > 0 {
+			line("cpu", "%s", span(seconds(st.End.CPU)))
 		}
-		fmt.Fprintf(w, "seconds  %.3g\n", st.End.Seconds)
+		if st.End.MaxRSS > 0 {
+			line("memory", "%s at most", bytesText(st.End.MaxRSS))
+		}
 		for _, m := range st.End.Metrics {
-			fmt.Fprintf(w, "metric   %s = %.6g\n", m.Name, m.Value)
+			line("metric", "%s = %.6g", m.Name, m.Value)
 		}
+	}
+	if v := row.step(); !v.IsNull() {
+		line("saved", "checkpoint of step %s", v.Text())
 	}
 	if st.Order != nil {
-		fmt.Fprintf(w, "order    %s: %s\n", st.Order.Action, oneLine(st.Order.Cause))
+		line("order", "%s: %s", st.Order.Action, oneLine(st.Order.Cause))
 	}
 	for i, a := range st.Attempts {
-		counted := ""
-		if i == st.Counted {
-			counted = ", counted"
-		}
 		state := a.Class.String()
 		if a.Class == results.NoEnd {
-			state = "running"
+			state = row.word
 		}
-		fmt.Fprintf(w, "attempt  %s: %s%s  %s\n", a.Folder, state, counted, filepath.Join(s.Path(), "runs", st.Run.Name, a.Folder))
+		if i == st.Counted {
+			state += ", counted"
+		}
+		if a.Start != nil {
+			state += ", began " + time.UnixMilli(a.Start.Time).UTC().Format(time.RFC3339)
+		}
+		if a.Holder != nil {
+			state += " on " + a.Holder.Host
+			if a.Holder.Job != "" {
+				state += " in job " + a.Holder.Job
+			}
+		}
+		line("attempt", "%s: %s", a.Folder, state)
+		line("", "%s", s.AttemptPath(st.Run.Name, a.Folder))
 	}
+	var code []string
+	for _, x := range codeOf(f) {
+		switch name, v := x.Key.Text(), x.Val; {
+		case v.IsNull():
+		case name == "orch" || name == "go":
+			code = append(code, v.Text())
+		case name == "commit":
+			code = append(code, "commit "+clipHash(v.Text()))
+		case name == "dirty" && v.Bool():
+			code = append(code, "with changes")
+		}
+	}
+	line("code", "%s", strings.Join(code, ", "))
 	fmt.Fprintf(w, "\n%s", config.AppendTOML(nil))
 	if n := len(st.Attempts); n > 0 && st.State == results.StateFailed {
-		log := filepath.Join(s.AttemptPath(st.Run.Name, st.Attempts[n-1].Folder), results.LogFile)
-		if tail := lastLines(log, 10); tail != "" {
-			fmt.Fprintf(w, "\nlast lines of %s:\n%s", log, tail)
+		log := filepath.Join(s.AttemptPath(st.Run.Name, row.attempt().Folder), results.LogFile)
+		if tail := lastLines(log, 10); len(tail) > 0 {
+			fmt.Fprintf(w, "\nlast lines of its log (orch logs %s/%s):\n", s.Name, st.Run.Name)
+			for _, l := range tail {
+				fmt.Fprintf(w, "  %s\n", oneLine(l))
+			}
 		}
 	}
 }
 
-// lastLines returns the last n lines of a file, made safe for a terminal.
-func lastLines(path string, n int) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	const most = 16 << 10
-	st, err := f.Stat()
-	if err != nil || !st.Mode().IsRegular() {
-		return ""
-	}
-	b := make([]byte, min(st.Size(), most))
-	if _, err := f.ReadAt(b, st.Size()-int64(len(b))); err != nil && err != io.EOF {
-		return ""
-	}
-	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	var out strings.Builder
-	for _, l := range lines[max(0, len(lines)-n):] {
-		fmt.Fprintf(&out, "  %s\n", oneLine(l))
-	}
-	return out.String()
-}
-
-// runJSON is the schema orch.run/1.
-func runJSON(s *results.Sweep, st results.RunState, config override.Value) any {
+// runJSON is the schema orch.run/1: later versions only add members.
+func runJSON(f found, config override.Value) any {
 	type attempt struct {
 		Folder  string `json:"folder"`
 		Class   string `json:"class"`
 		Counted bool   `json:"counted"`
 		Host    string `json:"host,omitempty"`
+		Job     string `json:"job,omitempty"`
+		Started string `json:"started,omitempty"`
 	}
+	s, st := f.sweep, f.st
 	out := struct {
-		Schema   string                    `json:"schema"`
-		Sweep    string                    `json:"sweep"`
-		Name     string                    `json:"name"`
-		ID       string                    `json:"id"`
-		State    string                    `json:"state"`
-		Class    string                    `json:"class,omitempty"`
-		Message  string                    `json:"message,omitempty"`
-		Seconds  float64                   `json:"seconds,omitempty"`
-		Metrics  map[string]override.Value `json:"metrics"`
-		Attempts []attempt                 `json:"attempts"`
-		Config   override.Value            `json:"config"`
-	}{Schema: "orch.run/1", Sweep: s.Name, Name: st.Run.Name, ID: st.Run.ID, State: string(st.State),
-		Metrics: map[string]override.Value{}, Attempts: []attempt{}, Config: config}
+		Schema    string              `json:"schema"`
+		Sweep     string              `json:"sweep"`
+		Name      string              `json:"name"`
+		ID        string              `json:"id"`
+		State     string              `json:"state"`
+		Word      string              `json:"word"` // the state, with lost and retrying told apart
+		Class     string              `json:"class,omitempty"`
+		Message   string              `json:"message,omitempty"`
+		Seconds   float64             `json:"seconds,omitempty"`
+		Metrics   map[string]*float64 `json:"metrics"`
+		Nonfinite map[string]string   `json:"nonfinite,omitempty"`
+		Attempts  []attempt           `json:"attempts"`
+		Code      override.Value      `json:"code"`
+		Config    override.Value      `json:"config"`
+	}{Schema: "orch.run/1", Sweep: s.Name, Name: st.Run.Name, ID: st.Run.ID, State: string(st.State), Word: f.word(st),
+		Metrics: map[string]*float64{}, Attempts: []attempt{}, Code: override.MapValue(codeOf(f)...), Config: config}
 	if st.End != nil {
 		out.Class, out.Message, out.Seconds = st.End.Class.String(), st.End.Message, st.End.Seconds
-		for _, m := range st.End.Metrics {
-			out.Metrics[m.Name] = override.FloatValue(m.Value)
-		}
+		out.Metrics, out.Nonfinite = finiteMetrics(st.End.Metrics)
 	}
 	for i, a := range st.Attempts {
 		x := attempt{Folder: filepath.Join("runs", st.Run.Name, a.Folder), Class: a.Class.String(), Counted: i == st.Counted}
 		if a.Holder != nil {
-			x.Host = a.Holder.Host
+			x.Host, x.Job = a.Holder.Host, a.Holder.Job
+		}
+		if a.Start != nil {
+			x.Started = time.UnixMilli(a.Start.Time).UTC().Format(time.RFC3339)
 		}
 		out.Attempts = append(out.Attempts, x)
 	}

@@ -1,0 +1,172 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Waste is something below runs/ that a sweep does not need any more: a run's
+// folder holds only what people and programs left there, never what the
+// protocol rests on.
+type Waste struct {
+	Kind    WasteKind
+	Run     string // name
+	Attempt string // folder
+	Path    string // relative to the sweep
+	Files   int
+	Bytes   int64
+}
+
+// WasteKind says what a Waste is.
+type WasteKind string
+
+// The kinds of waste.
+const (
+	// WasteCheckpoints are the checkpoints of the attempt that is a done run's
+	// result: nothing will resume from them.
+	WasteCheckpoints WasteKind = "checkpoints"
+	// WasteAttempt is an attempt of an ended run other than the one that
+	// counts: its log, its checkpoints, what the program left.
+	WasteAttempt WasteKind = "attempt"
+)
+
+var attemptName = regexp.MustCompile(`^(r[0-9]+)?a[0-9]+$`)
+
+// Waste finds what can be removed, in the order of the states. Runs that may
+// still go on keep everything, since a later attempt resumes from an earlier
+// one. Names that orch did not make are left alone.
+func (s *Sweep) Waste(states []RunState) ([]Waste, error) {
+	var list []Waste
+	begun, err := nameSet(s.dir, "runs")
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	for _, st := range states {
+		if st.End == nil || st.Counted < 0 || !begun[st.Run.Name] {
+			continue
+		}
+		counted := st.Attempts[st.Counted].Folder
+		folder := "runs/" + st.Run.Name
+		names, err := sortedList(s.dir, folder)
+		if err != nil {
+			return nil, fmt.Errorf("list attempts of %s: %w", st.Run.Name, err)
+		}
+		if !slices.Contains(names, counted) {
+			continue // then it is not clear which of the others people rely on
+		}
+		for _, n := range names {
+			w := Waste{Kind: WasteAttempt, Run: st.Run.Name, Attempt: n, Path: folder + "/" + n}
+			switch {
+			case !attemptName.MatchString(n):
+				continue
+			case n == counted && st.State == StateDone:
+				w.Kind, w.Path = WasteCheckpoints, w.Path+"/"+CheckpointsDir
+			case n == counted:
+				continue
+			}
+			if w.Files, w.Bytes, err = s.size(w.Path); err != nil {
+				return nil, err
+			}
+			if w.Files > 0 || w.Kind == WasteAttempt {
+				list = append(list, w)
+			}
+		}
+	}
+	return list, nil
+}
+
+func nameSet(dir *os.Root, folder string) (map[string]bool, error) {
+	names, err := list(dir, folder)
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set, err
+}
+
+// size counts the files below a path and their bytes; nothing if there is
+// nothing. Links are counted, not followed.
+func (s *Sweep) size(name string) (files int, bytes int64, err error) {
+	err = fs.WalkDir(s.dir.FS(), name, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			files++
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("size of %s: %w", name, err)
+	}
+	return files, bytes, nil
+}
+
+// Prune removes a piece of waste. It refuses any path outside of runs/.
+func (s *Sweep) Prune(w Waste) error {
+	if p := path.Clean(w.Path); p != w.Path || !strings.HasPrefix(p, "runs/"+w.Run+"/"+w.Attempt) || !attemptName.MatchString(w.Attempt) {
+		return fmt.Errorf("prune %q: not the folder of an attempt", w.Path)
+	}
+	if err := s.dir.RemoveAll(w.Path); err != nil {
+		return fmt.Errorf("prune %s: %w", w.Path, err)
+	}
+	return nil
+}
+
+// Size counts the files of the whole sweep and their bytes.
+func (s *Sweep) Size() (files int, bytes int64, err error) { return s.size(".") }
+
+// removedPrefix begins the name of a sweep that is being removed. Such names are
+// no sweep names, so a removal that was cut short leaves nothing that looks
+// like a sweep; the next one finishes it.
+const removedPrefix = ".removed-"
+
+// Remove removes a sweep with everything in it. It is renamed first, so that it
+// is gone at once and as a whole for everyone. The caller has made sure that no
+// worker is alive.
+func (t *Tree) Remove(name string) error {
+	if err := CheckSweepName(name); err != nil {
+		return err
+	}
+	if _, err := t.root.Stat(name + "/plans"); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %q", ErrNoSweep, name)
+	}
+	if err := t.root.Rename(name, removedPrefix+name+"-"+randomHex(4)); err != nil {
+		return fmt.Errorf("remove sweep %s: %w", name, err)
+	}
+	if err := syncDir(t.root, "."); err != nil {
+		return fmt.Errorf("remove sweep %s: %w", name, err)
+	}
+	return t.sweepUp()
+}
+
+// sweepUp deletes what removals left.
+func (t *Tree) sweepUp() error {
+	f, err := t.root.Open(".")
+	if err != nil {
+		return err
+	}
+	names, err := f.Readdirnames(-1)
+	f.Close()
+	errs := []error{err}
+	for _, n := range names {
+		if strings.HasPrefix(n, removedPrefix) {
+			errs = append(errs, t.root.RemoveAll(n))
+		}
+	}
+	return errors.Join(errs...)
+}
