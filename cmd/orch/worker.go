@@ -12,6 +12,7 @@ import (
 	"orch/launcher"
 	"orch/sweep/results"
 	"orch/trainer"
+	"orch/trainer/nn"
 )
 
 func workerCommand(p *program) *cli.Command {
@@ -47,6 +48,7 @@ func (p *program) worker(c *cli.Context) error {
 	defer s.Close()
 	h := results.Self()
 	h.Key, h.Job, h.Orch = os.Getenv(launcher.EnvKey), c.String("job"), version+" "+commit()
+	h.CPU = nn.Backend()
 	if i, err := strconv.Atoi(os.Getenv(launcher.EnvIndex)); err == nil {
 		h.Index = i
 	}

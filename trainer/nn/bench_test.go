@@ -19,7 +19,7 @@ func BenchmarkStep(b *testing.B) {
 	}{{"sgd", 64, "sgd"}, {"adam", 64, "adam"}} {
 		b.Run(tt.name, func(b *testing.B) {
 			w := &weights{seed: 1}
-			n, err := newNetwork(&Model{Kind: "mlp", Layers: 2, Width: 256}, classify{10}, []int{28, 28}, w, tt.batch, true)
+			n, err := (&design{&Model{Kind: "mlp", Layers: 2, Width: 256}, classify{10}, []int{28, 28}, w, new(multiplier)}).network(tt.batch, true)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -98,31 +98,40 @@ type network struct {
 // (internal/encoding.NewGroup). Running graphs needs no lock.
 var building sync.Mutex
 
-// newNetwork builds the graph of a model. With a loss it computes gradients
-// too; without, it only predicts.
-func newNetwork(m *Model, o objective, image []int, w *weights, batch int, withLoss bool) (*network, error) {
+// design is what all networks of a run have in common.
+type design struct {
+	model   *Model
+	goal    objective
+	image   []int // shape of one example
+	weights *weights
+	gemm    *multiplier
+}
+
+// network builds the graph of the model for a batch size. With a loss it
+// computes gradients too; without, it only predicts.
+func (d *design) network(batch int, withLoss bool) (*network, error) {
 	building.Lock()
 	defer building.Unlock()
 
-	b := &builder{graph: G.NewGraph(), weights: w, image: image, gemm: new(multiplier)}
+	b := &builder{graph: G.NewGraph(), weights: d.weights, image: d.image, gemm: d.gemm}
 	n := &network{batch: batch}
-	features := tensor.Shape(image).TotalSize()
+	features := tensor.Shape(d.image).TotalSize()
 	x := b.input("x", batch, features, &n.x)
 	var err error
-	if n.out, err = models[m.Kind](b, m, x, o.outputs()); err != nil {
-		return nil, fmt.Errorf("build model %q: %w", m.Kind, err)
+	if n.out, err = models[d.model.Kind](b, d.model, x, d.goal.outputs()); err != nil {
+		return nil, fmt.Errorf("build model %q: %w", d.model.Kind, err)
 	}
 	if !withLoss {
 		n.vm = G.NewTapeMachine(b.graph)
 		return n, nil
 	}
-	y := b.input("y", batch, o.outputs(), &n.y)
-	if n.loss, err = o.loss(b, n.out, y); err != nil {
+	y := b.input("y", batch, d.goal.outputs(), &n.y)
+	if n.loss, err = d.goal.loss(b, n.out, y); err != nil {
 		return nil, fmt.Errorf("build the loss: %w", err)
 	}
 	grads, err := G.Grad(n.loss, b.nodes...)
 	if err != nil {
-		return nil, fmt.Errorf("differentiate model %q: %w", m.Kind, err)
+		return nil, fmt.Errorf("differentiate model %q: %w", d.model.Kind, err)
 	}
 	for i, p := range b.nodes {
 		n.grads = append(n.grads, gradient{p, grads[i]})

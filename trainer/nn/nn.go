@@ -40,7 +40,8 @@ func Keys() []trainer.Key {
 }
 
 // Train implements [trainer.Trainer]; the package comment says what it
-// reports. It uses one core, whatever r.Threads allows.
+// reports. Large products are split over r.Threads threads, which changes no
+// bit of the results.
 func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	setup := func(err error) error { return &trainer.Failure{Class: results.BadSetup, Err: err} }
 	p, errs := parse(r.Config)
@@ -62,7 +63,7 @@ func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	s.onStep = t.onStep
 	fmt.Fprintf(r.Log, "nn: %s on %s: %d examples to train, %d to validate, %d to test; %d parameters; seed %d; %s\n",
 		cmp.Or(p.Model.Name, string(p.Model.Kind)), p.Data.Name, s.parts.Train.Len(), s.parts.Val.Len(), s.parts.Test.Len(),
-		s.weights.count(), p.Seed, arithmetic)
+		s.weights.count(), p.Seed, Backend())
 	if r.Resume != "" {
 		s.resume(r.Resume)
 	}

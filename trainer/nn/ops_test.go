@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,87 +22,11 @@ func randoms(r *rand.Rand, n int) []float32 {
 	return x
 }
 
-// at returns element (i, j) of a matrix with cols columns, transposed or not.
-func at(x []float32, transposed bool, rows, cols, i, j int) float64 {
-	if transposed {
-		return float64(x[j*rows+i])
-	}
-	return float64(x[i*cols+j])
-}
-
-// TestMul compares with the definition in float64. With k terms of size 1 a
-// float32 sum is off by k*2^-24 at most, times the size of partial sums.
-func TestMul(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 1))
-	var x multiplier
-	for _, size := range [][3]int{{1, 1, 1}, {3, 2, 5}, {64, 192, 10}, {65, 193, 17}, {130, 10, 784}, {784, 33, 32}, {10, 400, 64}} {
-		m, n, k := size[0], size[1], size[2]
-		for _, form := range [][3]bool{{}, {true}, {false, true}, {true, true}, {false, false, true}, {true, false, true}} {
-			ta, tb, add := form[0], form[1], form[2]
-			a, b, c := randoms(r, m*k), randoms(r, k*n), randoms(r, m*n)
-			got := slices.Clone(c)
-			x.mul(ta, tb, m, n, k, a, b, add, got)
-			worst := 0.0
-			for i := range m {
-				for j := range n {
-					want := 0.0
-					if add {
-						want = float64(c[i*n+j])
-					}
-					for l := range k {
-						want += at(a, ta, m, k, i, l) * at(b, tb, k, n, l, j)
-					}
-					worst = max(worst, math.Abs(float64(got[i*n+j])-want))
-				}
-			}
-			if limit := 1e-5 * math.Sqrt(float64(k)); worst > limit {
-				t.Errorf("mul(%v, %v, %d, %d, %d, add %v) is off by %g, want at most %g", ta, tb, m, n, k, add, worst, limit)
-			}
-		}
-	}
-}
-
-// TestMulBits: neither GOMAXPROCS nor where a tile begins changes a bit.
-func TestMulBits(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	const m, n, k = 300, 300, 100
-	a, b := randoms(r, m*k), randoms(r, k*n)
-	var x multiplier
-	mul := func(rows int) []float32 {
-		c := make([]float32, m*n)
-		x.mul(false, false, rows, n, k, a, b, false, c)
-		return c
-	}
-	want := mul(m)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, procs := range []int{1, 2, 7} {
-		runtime.GOMAXPROCS(procs)
-		if !slices.Equal(mul(m), want) {
-			t.Errorf("other bits with GOMAXPROCS=%d", procs)
-		}
-	}
-	for _, rows := range []int{1, 63, 65, 299} {
-		if got := mul(rows); !slices.Equal(got[:rows*n], want[:rows*n]) {
-			t.Errorf("the first %d rows alone have other bits", rows)
-		}
-	}
-}
-
-// TestMulStartsNoGoroutines: a run gets one core.
-func TestMulStartsNoGoroutines(t *testing.T) {
-	a, b, c := make([]float32, 500*500), make([]float32, 500*500), make([]float32, 500*500)
-	x := multiplier{scratch: make([]float32, 500*500)}
-	// gonum makes a channel and a closure a block when it goes parallel.
-	if n := testing.AllocsPerRun(2, func() { x.mul(false, true, 500, 500, 500, a, b, false, c) }); n != 0 {
-		t.Errorf("mul allocates %v times", n)
-	}
-}
-
 // testNet is a small network with random data in float32.
 func testNet(t *testing.T, layers int) (*network, *weights) {
 	t.Helper()
 	w := &weights{seed: 5}
-	n, err := newNetwork(&Model{Kind: "mlp", Layers: layers, Width: 7}, classify{4}, []int{2, 3}, w, 5, true)
+	n, err := (&design{&Model{Kind: "mlp", Layers: layers, Width: 7}, classify{4}, []int{2, 3}, w, new(multiplier)}).network(5, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,12 +15,10 @@ import (
 
 // session is one attempt while it trains.
 type session struct {
-	p       *Params
-	run     *trainer.Run
-	parts   data.Parts
-	image   []int // shape of one example
-	goal    objective
-	weights *weights
+	p     *Params
+	run   *trainer.Run
+	parts data.Parts
+	design
 	opt     optimizer
 	rate    func(update, total int64) float64
 	nets    map[netKey]*network
@@ -57,12 +55,12 @@ type progress struct {
 
 // newSession draws the split and the first parameters.
 func newSession(p *Params, run *trainer.Run, src *data.Source) (*session, error) {
-	s := &session{p: p, run: run, nets: map[netKey]*network{}, weights: &weights{seed: p.Seed}, now: time.Now}
+	s := &session{p: p, run: run, nets: map[netKey]*network{}, now: time.Now}
+	s.design = design{model: &p.Model, image: src.All.Shape, goal: classify{src.All.Classes}, weights: &weights{seed: p.Seed}, gemm: &multiplier{threads: run.Threads}}
 	var err error
 	if s.parts, err = src.Split(rand.New(stream(p.Seed, "split")), p.Data.ValFraction, p.Data.TestFraction); err != nil {
 		return nil, err
 	}
-	s.image, s.goal = src.All.Shape, classify{src.All.Classes}
 	s.shuffle, s.rate = stream(p.Seed, "shuffle"), schedules[p.Training.Schedule]
 	s.order = make([]uint32, s.parts.Train.Len())
 	for i := range s.order {
@@ -87,7 +85,7 @@ func (s *session) network(batch int, withLoss bool) (*network, error) {
 	if n := s.nets[key]; n != nil {
 		return n, nil
 	}
-	n, err := newNetwork(&s.p.Model, s.goal, s.image, s.weights, batch, withLoss)
+	n, err := s.design.network(batch, withLoss)
 	if err == nil {
 		s.nets[key] = n
 	}
