@@ -31,10 +31,6 @@ func (r *Report) account(t *collect.Tables, planned []*collect.Run) {
 		r.Hosts = append(r.Hosts, h)
 	}
 	slices.Sort(r.Hosts)
-	for _, a := range t.Attempts {
-		r.Seconds += a.Seconds
-	}
-
 	if r.Counts.Failed > 0 {
 		r.warn("failed", "%d of %d planned %s failed (%s): means are over the others", r.Counts.Failed, r.Counts.Planned, plural(r.Counts.Planned, "run"), list(r.Counts.Classes))
 	}

@@ -80,23 +80,9 @@ func (s *Study) CanDecide(n int) error {
 	if c == nil {
 		return nil
 	}
-	floor := func(n int) float64 {
-		switch {
-		case c.Test == "mann-whitney":
-			return stat.SmallestUnpairedP(n, n)
-		case c.Test == "wilcoxon" || c.Test == "sign-flip":
-			return stat.SmallestP(n)
-		case n < 2:
-			return 1
-		}
-		return 0
-	}
+	need, floor := c.least()
 	if floor(n) <= c.Alpha {
 		return nil
-	}
-	need := max(n, 1)
-	for floor(need) > c.Alpha {
-		need++
 	}
 	what, advice := "pairs", fmt.Sprintf("%s = \"range(0,%d)\"", strings.Join(c.PairBy, " x "), need)
 	if !c.Paired() {
@@ -113,4 +99,23 @@ func (s *Study) CanDecide(n int) error {
 	}
 	return &KeyError{Key: "study.success.test", Problem: fmt.Sprintf("%s can never reach p <= %v with %d %s, its smallest p is %.3g: use at least %d (%s), or test = %q",
 		c.Test, c.Alpha, n, what, floor(n), need, advice, map[bool]string{true: "paired-t", false: "welch"}[c.Paired()])}
+}
+
+// least returns the smallest number of pairs (runs a side) with which the test
+// can reach alpha at all, and its smallest p with n of them.
+func (c *Success) least() (need int, floor func(n int) float64) {
+	floor = func(n int) float64 {
+		switch {
+		case c.Test == "mann-whitney":
+			return stat.SmallestUnpairedP(n, n)
+		case c.Test == "wilcoxon" || c.Test == "sign-flip":
+			return stat.SmallestP(n)
+		case n < 2:
+			return 1
+		}
+		return 0
+	}
+	for need = 1; floor(need) > c.Alpha; need++ {
+	}
+	return need, floor
 }

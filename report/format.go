@@ -136,3 +136,6 @@ func seconds(s float64) string {
 	}
 	return fmt.Sprintf("%d h %02d min", int(s)/3600, int(s)%3600/60)
 }
+
+// hours formats a long duration in hours.
+func hours(s float64) string { return strconv.FormatFloat(s/3600, 'g', 3, 64) + " h" }

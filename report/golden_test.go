@@ -168,7 +168,7 @@ func TestGolden(t *testing.T) {
 	} {
 		r := Build(tables)
 		files := []File{}
-		for _, f := range []Format{Markdown, CSV} {
+		for _, f := range []Format{Markdown, CSV, LaTeX, JSON} {
 			out, err := f.Render(r)
 			if err != nil {
 				t.Fatal(err)

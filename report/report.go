@@ -29,13 +29,15 @@ type Report struct {
 	Counts      Counts
 	Rows        []Row
 	Verdict     *Verdict     // nil without a criterion
-	Comparisons []Comparison // of swept factors; only when exploratory
+	Comparisons []Comparison // of swept factors, which nobody fixed beforehand: exploratory even beside a verdict
+	Marginals   []Marginal   // per factor, when there are several
+	Frozen      Frozen
+	Effort      Effort
 	Warnings    []Warning
 	Provenance  results.Provenance
 	Codes       []Count // what made the finished runs
 	Hosts       []string
-	Seconds     float64 // all attempts together
-	Tables      *collect.Tables
+	Tables      *collect.Tables // with the runs' metrics as the study aggregates them
 }
 
 // Setting is a swept key with a value.
@@ -72,6 +74,9 @@ type Cell struct {
 	Interval *stat.Interval // of the mean; nil for fewer than two values
 	Absent   int            // finished runs that did not report the metric
 	Best     bool           // best mean of its column; only where the goal is known
+	// Significant: it differs from the baseline's (or first value's) row at 0.05
+	// after Holm's correction over all comparisons of the report.
+	Significant bool
 }
 
 // Warning is a finding that should not stop the work.
@@ -83,9 +88,11 @@ type Warning struct {
 // Build computes the report on a sweep. It changes nothing and looks at nothing
 // but its argument.
 func Build(t *collect.Tables) *Report {
-	r := &Report{Sweep: t.Sweep, Provenance: t.Header.Provenance, Tables: t}
+	r := &Report{Sweep: t.Sweep, Provenance: t.Header.Provenance, Frozen: freeze(t), Effort: effortOf(t)}
 	var errs []error
 	r.Study, errs = ParseStudy(t.Header.Study)
+	t, noSteps := aggregate(t, r.Study.Metrics)
+	r.Tables = t
 	for _, err := range errs {
 		r.warn("study", "the frozen [study] is not understood: %v", err)
 	}
@@ -111,10 +118,12 @@ func Build(t *collect.Tables) *Report {
 	r.markBest()
 	if r.Study.Success != nil {
 		r.Verdict = judge(&r.Study, planned)
-	} else {
-		r.Comparisons = compareFactors(r, planned)
 	}
+	r.Comparisons = compareFactors(r, planned)
+	r.markSignificant()
+	r.Marginals = marginals(r, planned)
 	r.account(t, planned)
+	r.threats(planned, noSteps)
 	return r
 }
 

@@ -28,6 +28,7 @@ type Metric struct {
 	Goal       Goal
 	Definition string
 	Unit       string
+	Aggregate  Aggregate // how steps become a run's value; empty is Final
 }
 
 // Goal says which values of a metric are better.
@@ -212,7 +213,12 @@ func (d *decoder) metrics(key string, v override.Value, s *Study) {
 			"goal":       d.choice((*string)(&m.Goal), string(Maximize), string(Minimize)),
 			"definition": d.text(&m.Definition),
 			"unit":       d.text(&m.Unit),
+			"aggregate":  d.text((*string)(&m.Aggregate)),
 		})
+		if !m.Aggregate.valid() {
+			d.fail(at+".aggregate", nearest(string(m.Aggregate), []string{"final", "last", "best", "mean of last 5"}),
+				`%q is none of final, last, best, and "mean of last K" with K at least 1`, m.Aggregate)
+		}
 		_, hasGoal := e.Lookup("goal")
 		switch {
 		case m.Name == "":

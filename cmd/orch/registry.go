@@ -24,7 +24,7 @@ import (
 var (
 	backends = launcher.Registry{pool.Backend}
 	trainers = []trainer.Trainer{nn.New(), command.New()}
-	formats  = []report.Format{report.Markdown, report.CSV}
+	formats  = []report.Format{report.Markdown, report.CSV, report.LaTeX, report.JSON}
 )
 
 // trainerFor returns who executes a config: the program of its [task], or the

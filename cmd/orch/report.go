@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,20 +24,51 @@ import (
 func reportCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "compare the results of a sweep, as Markdown and CSV",
+		Usage:     "turn the results of a sweep into a verdict, tables and figures",
 		ArgsUsage: "[SWEEP...]",
-		Description: "Folds first, then writes report/report.md and its tables into the sweep's folder, and prints the comparison.\n" +
-			"Without a sweep: of every sweep.",
+		Description: "Folds first, then writes report/ in the sweep's folder and prints the comparison. Without a sweep: of every sweep.\n" +
+			"Formats: " + strings.Join(formatNames(), ", ") + ". The same results give the same bytes.",
 		Flags: []cli.Flag{
 			resultsFlag(),
+			&cli.StringFlag{Name: "only", Usage: "write these `FORMATS` only, such as pdf,tex"},
 			&cli.StringFlag{Name: "out", Usage: "write into `FOLDER` instead (one sweep only)"},
 			&cli.BoolFlag{Name: "check", Usage: "exit 0 if the success criterion is met, 4 if not met or inconclusive"},
+			&cli.BoolFlag{Name: "verify", Usage: "write nothing: rebuild the report and compare it with the one that is there; exit 1 if it differs"},
 		},
 		Action: func(c *cli.Context) error { return p.report(c) },
 	}
 }
 
+func formatNames() []string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// chosenFormats reads --only.
+func chosenFormats(only string) ([]report.Format, error) {
+	if only == "" {
+		return formats, nil
+	}
+	var chosen []report.Format
+	for _, name := range strings.Split(only, ",") {
+		name = strings.TrimSpace(name)
+		i := slices.IndexFunc(formats, func(f report.Format) bool { return f.Name == name })
+		if i < 0 {
+			return nil, usage("--only %s: no such format; there are %s", name, strings.Join(formatNames(), ", "))
+		}
+		chosen = append(chosen, formats[i])
+	}
+	return chosen, nil
+}
+
 func (p *program) report(c *cli.Context) error {
+	chosen, err := chosenFormats(c.String("only"))
+	if err != nil {
+		return err
+	}
 	tree, err := openTree(c)
 	if err != nil {
 		return err
@@ -46,72 +84,178 @@ func (p *program) report(c *cli.Context) error {
 	if c.IsSet("out") && len(sweeps) > 1 {
 		return usage("--out wants one sweep; there are %d: name one", len(sweeps))
 	}
-	met := true
+	met, same := true, true
 	for i, s := range sweeps {
-		sn, err := s.Snapshot()
-		if err != nil {
-			return fmt.Errorf("sweep %s: %w", s.Name, err)
-		}
-		t, err := fold(s, sn)
-		if err != nil {
-			return fmt.Errorf("sweep %s: %w", s.Name, err)
-		}
 		if i > 0 {
 			fmt.Fprintln(p.stdout)
 		}
-		w := 0
-		if p.outTTY {
-			w = width(p.stdout)
-		}
-		report.Summary(p.stdout, t, w)
-		dir, err := writeReport(t, s, c.String("out"))
+		r, ok, err := p.reportOn(s, c.String("out"), chosen, c.Bool("verify"))
+		s.Close()
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", s.Name, err)
 		}
-		fmt.Fprintf(p.stdout, "\nreport   %s\n", dir)
-		if v := report.Build(t).Verdict; v == nil || v.Outcome != report.Met {
+		same = same && ok
+		if v := r.Verdict; v == nil || v.Outcome != report.Met {
 			met = false
 		}
-		s.Close()
 	}
-	if c.Bool("check") && !met {
+	switch {
+	case !same:
+		return quiet(exitFailed)
+	case c.Bool("check") && !met:
 		return quiet(exitNotMet)
 	}
 	return nil
 }
 
+// reportOn folds one sweep and writes its report, or compares it with the one
+// that is there; same is false if that differs.
+func (p *program) reportOn(s *results.Sweep, out string, chosen []report.Format, verify bool) (r *report.Report, same bool, err error) {
+	sn, err := s.Snapshot()
+	if err != nil {
+		return nil, false, err
+	}
+	t, err := fold(s, sn)
+	if err != nil {
+		return nil, false, err
+	}
+	r = report.Build(t)
+	if verify {
+		same, err := p.verifyReport(r, s, out, chosen)
+		return r, same, err
+	}
+	w := 0
+	if p.outTTY {
+		w = width(p.stdout)
+	}
+	if err := r.Summary(p.stdout, w); err != nil {
+		return nil, false, err
+	}
+	main, changes, err := publishReport(r, s, out, chosen)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(changes) > 0 {
+		fmt.Fprintln(p.stdout, "\nsince the last report:")
+		for _, line := range changes {
+			fmt.Fprintf(p.stdout, "  %s\n", line)
+		}
+	}
+	fmt.Fprintf(p.stdout, "\nreport   %s\n", main)
+	return r, true, nil
+}
+
 // writeReport writes all formats and returns the main file.
 func writeReport(t *collect.Tables, s *results.Sweep, out string) (string, error) {
+	main, _, err := publishReport(report.Build(t), s, out, formats)
+	return main, err
+}
+
+// mainFiles are what a person opens first, best first.
+var mainFiles = []string{"report.html", "report.pdf", "report.md"}
+
+// publishReport writes the chosen formats and returns the file to open, and
+// what changed since the report that was there.
+func publishReport(r *report.Report, s *results.Sweep, out string, chosen []report.Format) (main string, changes []string, err error) {
 	dir, err := openReport(s, out)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer root.Close()
-	r := report.Build(t)
-	put := collect.Into(root)
-	for _, format := range formats {
-		files, err := format.Render(r)
+	if earlier, err := root.ReadFile("report.json"); err == nil {
+		changes, err = r.Since(earlier)
 		if err != nil {
-			return "", fmt.Errorf("report as %s: %w", format.Name, err)
-		}
-		for _, f := range files {
-			if sub := path.Dir(f.Name); sub != "." {
-				if err := root.MkdirAll(sub, 0o700); err != nil {
-					return "", err
-				}
-			}
-			err := put(f.Name, func(w io.Writer) error {
-				_, err := w.Write(f.Data)
-				return err
-			})
-			if err != nil {
-				return "", fmt.Errorf("write %s: %w", f.Name, err)
-			}
+			changes = []string{err.Error()}
 		}
 	}
-	return filepath.Join(dir, "report.md"), nil
+	files, err := render(r, chosen)
+	if err != nil {
+		return "", nil, err
+	}
+	put := collect.Into(root)
+	main = dir
+	best := len(mainFiles)
+	for _, f := range files {
+		if sub := path.Dir(f.Name); sub != "." {
+			if err := root.MkdirAll(sub, 0o700); err != nil {
+				return "", nil, err
+			}
+		}
+		err := put(f.Name, func(w io.Writer) error {
+			_, err := w.Write(f.Data)
+			return err
+		})
+		if err != nil {
+			return "", nil, fmt.Errorf("write %s: %w", f.Name, err)
+		}
+		if i := slices.Index(mainFiles, f.Name); i >= 0 && i < best {
+			main, best = filepath.Join(dir, f.Name), i
+		}
+	}
+	return main, changes, nil
+}
+
+func render(r *report.Report, chosen []report.Format) ([]report.File, error) {
+	var all []report.File
+	for _, format := range chosen {
+		files, err := format.Render(r)
+		if err != nil {
+			return nil, fmt.Errorf("report as %s: %w", format.Name, err)
+		}
+		all = append(all, files...)
+	}
+	return all, nil
+}
+
+// verifyReport renders the report again and compares hashes file by file.
+func (p *program) verifyReport(r *report.Report, s *results.Sweep, out string, chosen []report.Format) (same bool, err error) {
+	dir := out
+	if dir == "" {
+		dir = filepath.Join(s.Path(), "report")
+	}
+	files, err := render(r, chosen)
+	if err != nil {
+		return false, err
+	}
+	same = true
+	for _, f := range files {
+		have, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(f.Name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			fmt.Fprintf(p.stdout, "missing    %s\n", f.Name)
+			same = false
+		case err != nil:
+			return false, err
+		case !bytes.Equal(have, f.Data):
+			fmt.Fprintf(p.stdout, "different  %s  %s, rebuilt %s\n", f.Name, shortHash(have), shortHash(f.Data))
+			same = false
+		default:
+			fmt.Fprintf(p.stdout, "same       %s  %s\n", f.Name, shortHash(f.Data))
+		}
+	}
+	if same {
+		return true, nil
+	}
+	if earlier, err := os.ReadFile(filepath.Join(dir, "report.json")); err == nil {
+		changes, err := r.Since(earlier)
+		if err != nil {
+			return false, err
+		}
+		for _, line := range changes {
+			fmt.Fprintf(p.stdout, "  %s\n", line)
+		}
+		if len(changes) == 0 {
+			fmt.Fprintln(p.stdout, "  the numbers are the same: the files were edited, or made by another version of orch")
+		}
+	}
+	return false, nil
+}
+
+func shortHash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }

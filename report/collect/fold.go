@@ -22,6 +22,12 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	if h := sn.Plan.Header(); h != nil {
 		t.Header = *h
 	}
+	for _, seg := range sn.Plan.Segments {
+		t.Segments = append(t.Segments, seg.Header)
+	}
+	if err := t.submissions(sn); err != nil {
+		return nil, err
+	}
 	counted := map[string]string{} // run -> block and generation of its counted attempt
 	for _, st := range sn.Derive() {
 		row, err := runRow(st)
@@ -62,6 +68,26 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	return t, nil
 }
 
+// submissions adds what was asked of launchers; one that nobody finished writing
+// has no intent and is left out.
+func (t *Tables) submissions(sn *results.Snapshot) error {
+	subs, err := sn.Sweep().Submissions()
+	if err != nil {
+		return err
+	}
+	for _, s := range subs {
+		if s.Intent == nil {
+			continue
+		}
+		row := Submission{Number: s.Number, Key: s.Intent.Key, Backend: s.Intent.Backend, Launcher: s.Intent.Launcher, Workers: s.Intent.Workers, Time: s.Intent.Time.UTC()}
+		if a := s.Answer; a != nil {
+			row.Accepted, row.Job, row.Reason = a.Accepted, a.Job, a.Reason
+		}
+		t.Submissions = append(t.Submissions, row)
+	}
+	return nil
+}
+
 func runRow(st results.RunState) (Run, error) {
 	config, err := st.Run.Spec.Config(&st.Run.Segment.Header)
 	row := Run{ID: st.Run.ID, Name: st.Run.Name, Dropped: !st.Run.Planned, State: string(st.State), Config: config, Attempts: len(st.Attempts)}
@@ -92,7 +118,7 @@ func runRow(st results.RunState) (Run, error) {
 func attemptRow(st results.RunState, a results.AttemptState, counted bool) Attempt {
 	row := Attempt{Run: st.Run.ID, Folder: path.Join("runs", st.Run.Name, a.Folder), Class: a.Class, Counted: counted}
 	if a.Holder != nil {
-		row.Worker, row.Host = a.Holder.Name, a.Holder.Host
+		row.Worker, row.Host, row.Submission = a.Holder.Name, a.Holder.Host, a.Holder.Key
 	}
 	if a.Start != nil {
 		row.Start = time.UnixMilli(a.Start.Time).UTC()

@@ -19,6 +19,22 @@ type Tables struct {
 	Attempts []Attempt
 	Series   []Point // metric rows of counted attempts; only when asked for
 	Problems []Problem
+
+	Segments    []results.Header // of all plan segments, oldest first: how the plan came to be
+	Submissions []Submission     // what was asked of launchers, in order
+}
+
+// Submission is one request to a launcher for workers.
+type Submission struct {
+	Number   int
+	Key      string // the job's unique name; see Attempt.Submission
+	Backend  string
+	Launcher override.Value // the resolved [launcher] table
+	Workers  int
+	Time     time.Time // by the submitting host's clock: for display only
+	Accepted bool
+	Job      string
+	Reason   string // why it was not accepted
 }
 
 // Run is one planned run: the wide table.
@@ -114,6 +130,8 @@ type Attempt struct {
 	Message string
 	MaxRSS  int64 // bytes
 	CPU     float64
+
+	Submission string // Key of the submission that started the worker; empty if unknown
 }
 
 // Point is one row of the long metrics table.

@@ -1,0 +1,504 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"orch/report/collect"
+	"orch/report/stat"
+	"orch/sweep/results"
+)
+
+// maxMessage bounds a failure message in the list of all runs, in letters.
+const maxMessage = 160
+
+// compose writes the report's sections. It computes nothing: every number comes
+// from the Report.
+func compose(r *Report) *document {
+	d := &document{title: r.Title}
+	d.headline(r)
+	d.problem(r)
+	d.plan(r)
+	d.runs(r)
+	d.results(r)
+	for _, f := range plots(r) {
+		d.blocks = append(d.blocks, block{kind: figureBlock, fig: f})
+	}
+	if r.Verdict != nil {
+		d.criterion(r.Verdict)
+	}
+	d.comparisons(r)
+	d.sensitivity(r)
+	if len(r.Warnings) > 0 {
+		d.heading("Threats to validity")
+		var items [][]inline
+		for _, w := range r.Warnings {
+			items = append(items, text(w.Text))
+		}
+		d.list(items...)
+	}
+	d.provenance(r)
+	d.allRuns(r)
+	return d
+}
+
+// headline says in one paragraph what a reader takes away.
+func (d *document) headline(r *Report) {
+	if v := r.Verdict; v != nil {
+		d.blocks = append(d.blocks, block{kind: verdictBlock, good: v.Outcome, text: join(fat("Criterion "+string(v.Outcome)+"."),
+			text(" "+v.Sentence()+" Because "+strings.Join(v.Reasons, "; ")+"."))})
+		return
+	}
+	why := "no success criterion was fixed before the runs"
+	if r.Study.Declared {
+		why = "the study has no [study.success]"
+	}
+	d.blocks = append(d.blocks, block{kind: verdictBlock, text: join(fat("Exploratory."), text(" "+capital(why)+", so the numbers below suggest; they do not prove."))})
+}
+
+func (d *document) problem(r *Report) {
+	s := &r.Study
+	if s.Declared {
+		d.heading("Problem")
+		if s.Question != "" {
+			d.para(fat("Question. "), author(s.Question))
+		}
+		if s.Formal != "" {
+			d.para(fat("Formally."))
+			d.blocks = append(d.blocks, block{kind: formulaBlock, text: author(s.Formal)})
+		}
+		if s.Hypothesis != "" {
+			d.para(fat("Hypothesis. "), author(s.Hypothesis))
+		}
+		if len(s.Baseline) > 0 || s.Why != "" {
+			var parts []cell
+			for _, f := range s.Baseline {
+				parts = append(parts, name(f.Key.Text()+" = "+f.Val.Text()))
+			}
+			d.para(fat("Baseline. "), separated(", ", parts...), author(prefix(": ", s.Why)))
+		}
+	}
+	if c := s.Success; c != nil {
+		d.para(fat("Criterion"), text(", fixed before the runs: "+c.sentence(s)+"."))
+	}
+	if len(s.Metrics) > 0 {
+		t := newTable("metrics", "lllll", "Metric", "Better", "Unit", "Value of a run", "Definition")
+		for _, x := range s.Metrics {
+			t.row(name(x.Name), text(better(x.Goal)), text(x.Unit), text(x.Aggregate.sentence()), author(x.Definition))
+		}
+		d.add(t)
+	}
+}
+
+// plan says what was swept and fixed, and what was changed later.
+func (d *document) plan(r *Report) {
+	d.heading("Plan")
+	t := newTable("plan", "llr", "Swept", "Values", "Number")
+	for _, a := range r.Tables.Header.Axes {
+		var values []string
+		for _, v := range a.Values {
+			values = append(values, v.Text())
+		}
+		t.row(name(a.Key), text(shorten(strings.Join(values, ", "), 100)), text(fmt.Sprint(len(a.Values))))
+	}
+	if len(t.rows) > 0 {
+		d.add(t)
+	}
+	var keys []cell
+	for _, k := range slices.Concat(r.Factors, r.Seeds) {
+		keys = append(keys, name(k))
+	}
+	if len(keys) == 0 {
+		keys = []cell{text("nothing")}
+	}
+	var fixed []cell
+	for _, s := range r.Fixed {
+		fixed = append(fixed, name(s.Key+" = "+s.Value.Text()))
+	}
+	line := join(text("Varied: "), separated(", ", keys...), text("."))
+	if len(fixed) > 0 {
+		line = join(line, text(" The same in all runs: "), separated(", ", fixed...), text("."))
+	}
+	d.para(line)
+	if c := r.Study.Success; c != nil {
+		planned := r.Verdict.Planned
+		what := "pairs"
+		if !c.Paired() {
+			what = "runs a side"
+		}
+		least, floor := c.least()
+		line := fmt.Sprintf("%d %s are planned; %s can reach p ≤ %v from %d on", planned, what, c.Test, c.Alpha, least)
+		if floor := floor(planned); floor > 0 {
+			line += fmt.Sprintf(" (its smallest p with %d is %s)", planned, formatP(floor))
+		}
+		d.para(text(line + ". One comparison was fixed, so no correction is needed for it; everything else in this report is exploratory, and corrected by Holm's method."))
+	}
+	if f := r.Frozen; f.Hash != "" {
+		line := join(text("The study was frozen into the plan with SHA-256 "), name(first(f.Hash, 16)))
+		if !f.Time.IsZero() {
+			line = join(line, text(" on "+f.Time.Format("2006-01-02 15:04:05 UTC")))
+		}
+		if len(f.Deviations) == 0 {
+			line = join(line, text("; nothing was changed since."))
+		} else {
+			line = join(line, text("."))
+		}
+		d.para(line)
+	}
+	if len(r.Frozen.Deviations) > 0 {
+		d.para(fat("Deviations from the plan:"))
+		var items [][]inline
+		for _, x := range r.Frozen.Deviations {
+			when := ""
+			if !x.Time.IsZero() {
+				when = ", " + x.Time.Format("2006-01-02 15:04 UTC")
+			}
+			items = append(items, text(fmt.Sprintf("submission %d%s: %s", x.Segment, when, x.Text)))
+		}
+		d.list(items...)
+	}
+}
+
+func (d *document) runs(r *Report) {
+	d.heading("Runs")
+	t := newTable("counts", "lr", "State", "Runs")
+	t.row(text("planned"), text(fmt.Sprint(r.Counts.Planned)))
+	t.row(text("done"), text(fmt.Sprint(r.Counts.Done)))
+	for _, c := range r.Counts.Classes {
+		t.row(text("failed, "+c.Name), text(fmt.Sprint(c.N)))
+	}
+	for _, c := range r.Counts.States {
+		t.row(text("not finished, "+c.Name), text(fmt.Sprint(c.N)))
+	}
+	if r.Counts.Unplanned > 0 {
+		t.row(text("not in the plan any more"), text(fmt.Sprint(r.Counts.Unplanned)))
+	}
+	d.add(t)
+	e := r.Effort
+	line := "All attempts together took " + seconds(e.Seconds)
+	if e.CPUSeconds > 0 {
+		line += fmt.Sprintf(" (%s of CPU time)", seconds(e.CPUSeconds))
+	}
+	if e.Lost > 0 {
+		line += fmt.Sprintf(", of which %s went into attempts that do not count", seconds(e.Lost))
+	}
+	line += "."
+	if e.Submissions > 0 {
+		line += fmt.Sprintf(" %d %s asked for %d %s", e.Submissions, plural(e.Submissions, "submission"), e.Workers, plural(e.Workers, "worker"))
+		if e.Asked > 0 {
+			line += fmt.Sprintf(" and at most %s of worker time (%s of CPU", hours(e.Asked), hours(e.AskedCPU))
+			if e.AskedGPU > 0 {
+				line += ", " + hours(e.AskedGPU) + " of GPU"
+			}
+			line += ")"
+		}
+		if e.Waits > 0 {
+			line += fmt.Sprintf("; the median wait from submission to first run was %s", seconds(e.Wait))
+		}
+		line += "."
+	}
+	d.para(text(line))
+}
+
+func (d *document) results(r *Report) {
+	d.heading("Results")
+	if len(r.Metrics) == 0 {
+		d.para(text("No run has reported a metric yet."))
+		return
+	}
+	d.add(mainTable(r))
+}
+
+// mainTable is one row per combination of the factors.
+func mainTable(r *Report) *table {
+	t := newTable("main", strings.Repeat("l", len(r.Factors)+1)+strings.Repeat("r", len(r.Metrics)), append(slices.Clone(r.Factors), "n")...)
+	for _, x := range r.Metrics {
+		t.head = append(t.head, text(x.Name+arrow(x.Goal)))
+	}
+	for _, row := range r.Rows {
+		var cells []cell
+		for _, s := range row.Settings {
+			cells = append(cells, setting(s))
+		}
+		t.row(append(cells, text(tally(row.Counts)))...)
+	}
+	for j := range r.Metrics {
+		f := columnNumbers(r.Rows, j)
+		for i, row := range r.Rows {
+			c := row.Cells[j]
+			x := text(f.cell(c))
+			if c.Best {
+				x = fat(f.cell(c))
+			}
+			if c.Significant {
+				x = join(x, text("*"))
+			}
+			note := cellNote(c, row.Counts.Done)
+			if c.N == 0 {
+				note = strings.TrimSpace(note)
+			}
+			t.rows[i] = append(t.rows[i], join(x, text(note)))
+		}
+	}
+	t.caption = text(r.Caption())
+	return t
+}
+
+// Caption explains the main table, ready to paste below it.
+func (r *Report) Caption() string {
+	over := "runs"
+	if len(r.Seeds) > 0 {
+		over = "the finished runs of a row, which differ in " + strings.Join(r.Seeds, ", ")
+	}
+	text := fmt.Sprintf("Mean ± half width of the %s confidence interval of the mean (Student's t) over %s; n is finished of planned runs. A single run has no interval.", percent(Level), over)
+	best, marked := false, false
+	for _, row := range r.Rows {
+		for _, c := range row.Cells {
+			best, marked = best || c.Best, marked || c.Significant
+		}
+	}
+	if best {
+		text += " Bold: best mean of the column, which says nothing about significance."
+	}
+	if marked {
+		text += fmt.Sprintf(" *: differs from %s = %s, paired t test with Holm's correction over %d comparisons, p ≤ %v.",
+			r.Comparisons[0].Factor, r.Comparisons[0].Reference, len(r.Comparisons), significant)
+	}
+	return text
+}
+
+// criterion shows the verdict's numbers.
+func (d *document) criterion(v *Verdict) {
+	d.heading("Criterion")
+	f := chooseNumbers(abs(v.Candidate.Mean, v.Baseline.Mean), halves(v.Interval, v.Candidate.Interval, v.Baseline.Interval))
+	sides := newTable("sides", "llrrr", "Side", "Value", "n", "mean of "+v.Metric.Name, "sd")
+	for _, side := range []struct {
+		role string
+		a    Arm
+	}{{"candidate", v.Candidate}, {"baseline", v.Baseline}} {
+		sd := "—"
+		if side.a.N > 1 {
+			sd = f.half(side.a.SD)
+		}
+		sides.row(text(side.role), name(v.Criterion.Compare+" = "+side.a.Label), text(fmt.Sprint(side.a.N)), text(f.cell(Cell{Summary: side.a.Summary, Interval: side.a.Interval})), text(sd))
+	}
+	d.add(sides)
+
+	t := newTable("criterion", "ll", "Quantity", "Value")
+	add := func(what, format string, args ...any) { t.row(text(what), text(fmt.Sprintf(format, args...))) }
+	pairs := "pairs by " + strings.Join(v.Criterion.PairBy, ", ")
+	if !v.Criterion.Paired() {
+		pairs = "runs a side"
+	}
+	add(pairs, "%d of %d", v.Used, v.Planned)
+	if v.Used > 0 {
+		add("difference", "%s", f.format(v.Estimate))
+		if v.Interval != nil {
+			add(percent(v.Interval.Level)+" interval of the difference", "%s to %s", f.format(v.Interval.Lo), f.format(v.Interval.Hi))
+		}
+		add(v.Criterion.Test+", two-sided", "%s", testText(v.Test, v.Criterion.Test))
+		if v.Exact != nil {
+			add("exact sign-flip p beside it", "%s (with %d pairs at least %s)", formatP(v.Exact.P), v.Exact.N, formatP(v.Exact.Floor))
+		}
+		add("P(candidate better)", "%.2f", v.PSuperior)
+	}
+	add("alpha", "%v", v.Criterion.Alpha)
+	if v.Criterion.MinEffect > 0 {
+		add("smallest improvement that counts", "%v", v.Criterion.MinEffect)
+	}
+	t.row(text("verdict"), fat(string(v.Outcome)))
+	d.add(t)
+	if len(v.Broken) > 0 {
+		d.para(text("Not complete:"))
+		var items [][]inline
+		for _, b := range v.Broken {
+			items = append(items, text(b))
+		}
+		d.list(items...)
+	}
+}
+
+func testText(t stat.Test, name string) string {
+	statistic := map[string]string{"paired-t": "t", "welch": "t", "wilcoxon": "W", "mann-whitney": "U"}[name]
+	text := "p = " + formatP(t.P)
+	if statistic != "" && t.Statistic == t.Statistic {
+		degrees := ""
+		if t.DF == t.DF {
+			degrees = "(" + short(t.DF) + ")"
+		}
+		text = fmt.Sprintf("%s%s = %s, %s", statistic, degrees, short(t.Statistic), text)
+	}
+	if t.Zeros > 0 {
+		text += fmt.Sprintf(", %d equal %s left out", t.Zeros, plural(t.Zeros, "pair"))
+	}
+	if t.Floor > 0 {
+		text += fmt.Sprintf(" (with n = %d at least %s)", t.N, formatP(t.Floor))
+	}
+	return text
+}
+
+// maxComparisons bounds the lines of the comparison table; tests.csv and
+// report.json have all.
+const maxComparisons = 60
+
+func (d *document) comparisons(r *Report) {
+	if len(r.Comparisons) == 0 {
+		return
+	}
+	d.heading("Comparison of the swept factors")
+	t := newTable("tests", "llllrrrrr", "Factor", "Value", "against", "Metric", "Pairs", "Difference", "p", "Holm p", "P(larger)")
+	for _, c := range r.Comparisons[:min(len(r.Comparisons), maxComparisons)] {
+		difference := "—"
+		if c.Pairs > 0 {
+			f := chooseNumbers(abs(c.Estimate), halves(c.Interval))
+			difference = f.cell(Cell{Summary: stat.Summary{N: c.Pairs, Mean: c.Estimate}, Interval: c.Interval})
+		}
+		p, holm, larger := "—", "—", "—"
+		if c.Test.P == c.Test.P {
+			p, holm = formatP(c.Test.P), formatP(c.Holm)
+		}
+		if c.Pairs > 0 {
+			larger = fmt.Sprintf("%.2f", c.PSuperior)
+		}
+		t.row(text(c.Factor), setting(c.Value), setting(c.Reference), text(c.Metric), text(fmt.Sprintf("%d of %d", c.Pairs, c.Planned)), text(difference), text(p), text(holm), text(larger))
+	}
+	exploratory := ""
+	if r.Verdict != nil {
+		exploratory = "Exploratory: nobody fixed these comparisons beforehand. "
+	}
+	more := ""
+	if n := len(r.Comparisons); n > maxComparisons {
+		more = fmt.Sprintf(" The first %d of %d lines; tables/tests.csv has all.", maxComparisons, n)
+	}
+	t.caption = text(fmt.Sprintf("%sEach line: mean difference ± half width of its %s interval over pairs of runs that agree in everything else that is swept; two-sided paired t test; Holm's correction over all lines (%d); P(larger) is the share of pairs in which the value's metric is the larger one; — where there is nothing to compute.%s",
+		exploratory, percent(Level), len(r.Comparisons), more))
+	d.add(t)
+}
+
+// sensitivity is the marginal of each value of each factor.
+func (d *document) sensitivity(r *Report) {
+	if len(r.Marginals) == 0 {
+		return
+	}
+	d.heading("Sensitivity")
+	t := newTable("marginals", "lll"+strings.Repeat("r", len(r.Metrics)), "Factor", "Value", "n")
+	for _, m := range r.Metrics {
+		t.head = append(t.head, text(m.Name+arrow(m.Goal)))
+	}
+	rows := make([]Row, len(r.Marginals))
+	for i, m := range r.Marginals {
+		rows[i] = Row{Counts: m.Counts, Cells: m.Cells}
+		t.row(text(m.Factor), setting(m.Value), text(tally(m.Counts)))
+	}
+	for j := range r.Metrics {
+		f := columnNumbers(rows, j)
+		for i, m := range r.Marginals {
+			c := m.Cells[j]
+			t.rows[i] = append(t.rows[i], text(strings.TrimSpace(f.cell(c)+cellNote(c, m.Counts.Done))))
+		}
+	}
+	t.caption = text("Each line averages over all finished runs with this value of one factor, whatever the others were. The interval shows scatter over all of them, which are no repetitions.")
+	d.add(t)
+}
+
+func (d *document) provenance(r *Report) {
+	d.heading("Provenance")
+	p := r.Provenance
+	t := newTable("provenance", "ll", "What", "Value")
+	add := func(what string, value cell) {
+		if bare(value) != "" {
+			t.row(text(what), value)
+		}
+	}
+	add("sweep", text(r.Sweep))
+	if !p.Time.IsZero() {
+		add("planned", text(p.Time.UTC().Format("2006-01-02 15:04:05 UTC")))
+	}
+	add("by", text(strings.Trim(p.User+"@"+p.Host, "@")))
+	add("in", name(p.Dir))
+	add("with", name(strings.Join(p.Command, " ")))
+	commit := join(name(p.Commit))
+	if p.Dirty {
+		commit = join(commit, text(" with uncommitted changes"))
+		if p.DirtyHash != "" {
+			commit = join(commit, text(", diff "), name(first(p.DirtyHash, 16)))
+		}
+	}
+	add("commit", commit)
+	orch := text(strings.Join(strings.Fields(p.Orch+" "+p.Go), " "))
+	if p.Binary != "" {
+		orch = join(orch, text(", binary "), name(first(p.Binary, 16)))
+	}
+	add("orch", orch)
+	for _, c := range r.Codes {
+		add("made by", text(fmt.Sprintf("%s (%d %s)", c.Name, c.N, plural(c.N, "run"))))
+	}
+	add("hosts", text(strings.Join(r.Hosts, ", ")))
+	var jobs []string
+	for _, s := range r.Tables.Submissions {
+		if s.Job != "" {
+			jobs = append(jobs, s.Backend+" "+s.Job)
+		}
+	}
+	add("jobs", text(shorten(strings.Join(jobs, ", "), 400)))
+	add("study", name(r.Frozen.Hash))
+	add("time of all attempts", text(seconds(r.Effort.Seconds)))
+	d.add(t)
+}
+
+// allRuns lists every planned run: what it measured, or why it did not.
+func (d *document) allRuns(r *Report) {
+	d.heading("All runs")
+	keys := slices.Concat(r.Factors, r.Seeds)
+	t := newTable("", "l"+strings.Repeat("l", len(keys)+1)+strings.Repeat("r", len(r.Metrics)+1)+"l", append(append([]string{"Run"}, keys...), "State")...)
+	t.runs = true
+	for _, x := range r.Metrics {
+		t.head = append(t.head, text(x.Name))
+	}
+	t.head = append(t.head, text("Time"), text("Note"))
+	for i := range r.Tables.Runs {
+		run := &r.Tables.Runs[i]
+		if !run.Planned() {
+			continue
+		}
+		row := []cell{text(run.Name)}
+		for _, s := range settingTexts(run, keys) {
+			row = append(row, setting(s))
+		}
+		row = append(row, text(run.State))
+		for _, x := range r.Metrics {
+			value := ""
+			if v, ok := run.Metric(x.Name); ok {
+				value = fmt.Sprintf("%.6g", v)
+			}
+			row = append(row, text(value))
+		}
+		time := ""
+		if run.Class != results.NoEnd {
+			time = seconds(run.Seconds)
+		}
+		t.row(append(row, text(time), text(note(run)))...)
+	}
+	d.add(t)
+}
+
+// note says why a run has no result.
+func note(run *collect.Run) string {
+	if run.State == "done" {
+		return ""
+	}
+	text := shorten(run.Message, maxMessage)
+	if run.Class != results.NoEnd {
+		text = run.Class.String() + prefix(": ", text)
+	}
+	return text
+}
+
+// setting shows a swept value; nothing is shown as that.
+func setting(s string) cell {
+	if s == "" {
+		return text("(empty)")
+	}
+	return text(s)
+}
