@@ -186,6 +186,11 @@ func (w *Worker) mark() {
 	if err != nil {
 		w.fail(err)
 	}
+	w.abandon(fenced)
+}
+
+// abandon ends the runs of generations that someone else closes.
+func (w *Worker) abandon(fenced []string) {
 	if len(fenced) == 0 {
 		return
 	}
@@ -199,8 +204,13 @@ func (w *Worker) mark() {
 	}
 }
 
-// obey looks for orders that concern the runs that execute now.
+// obey looks for fences and orders that concern the runs that execute now.
 func (w *Worker) obey() {
+	fenced, err := w.journal.Look()
+	if err != nil {
+		w.Log.Warn().Err(err).Msg("cannot look for fences")
+	}
+	w.abandon(fenced)
 	orders, err := w.Sweep.Orders(nil)
 	if err != nil {
 		w.Log.Warn().Err(err).Msg("cannot read orders")
@@ -236,7 +246,7 @@ func (w *Worker) slot(ctx context.Context, slot int) Summary {
 		if h == nil {
 			return sum
 		}
-		left := 0
+		left := h.Skipped
 		for i, r := range h.Runs {
 			if w.leaving() || ctx.Err() != nil {
 				left += len(h.Runs) - i
@@ -244,7 +254,8 @@ func (w *Worker) slot(ctx context.Context, slot int) Summary {
 				break
 			}
 			class, final, err := w.execute(ctx, slot, h, r)
-			if errors.Is(err, results.ErrFenced) {
+			if errors.Is(err, results.ErrFenced) { // our seal may still be the first: it must say what is left
+				left += len(h.Runs) - i
 				break
 			}
 			if err != nil {

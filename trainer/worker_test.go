@@ -201,15 +201,14 @@ func TestLeaveAndResume(t *testing.T) {
 func TestGivesUpAfterManyLosses(t *testing.T) {
 	s := newSweep(t, 1)
 	train := func(context.Context, *Run) error { return ErrPreempted }
-	for range 4 {
+	for range 6 {
 		w := newWorker(s, train)
-		w.LostCap = 3
 		if _, err := w.Run(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	st, _ := states(t, s)
-	if st[0].State != results.StateFailed || st[0].End.Class != results.Lost || len(st[0].Attempts) != 4 {
+	if st[0].State != results.StateFailed || st[0].End.Class != results.Lost || len(st[0].Attempts) != 6 {
 		t.Errorf("state %s, end %+v, %d attempts; want given up as lost", st[0].State, st[0].End, len(st[0].Attempts))
 	}
 }
@@ -338,5 +337,46 @@ func TestIdleWorkerLeavesNoTrace(t *testing.T) {
 	names, err := os.ReadDir(filepath.Join(s.Path(), "journals"))
 	if err != nil || len(names) != 1 {
 		t.Errorf("%d journals, %v; want 1: the second worker found nothing to do", len(names), err)
+	}
+}
+
+// A worker that finds its block fenced before the taker has sealed it may win
+// the seal: the runs that it gave up must still be to do. And it must find the
+// fence although it has nothing to mark.
+func TestFencedWorkerLeavesTheRest(t *testing.T) {
+	s := newSweep(t, 4) // blocks of 2, 1, 1
+	var w *Worker
+	tries := 0
+	w = newWorker(s, func(ctx context.Context, r *Run) error {
+		if number(r) > 0 {
+			return done(ctx, r)
+		}
+		if tries++; tries > 1 {
+			return done(ctx, r)
+		}
+		for w.journal.Unmarked() > 0 { // the mark of its start
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		if err := s.Fence("1-0-0", 0, "test"); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := w.Run(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	st, c := states(t, s)
+	if c.Done != 4 {
+		t.Fatalf("counts = %+v, want 4 done: the runs of the fenced block are stuck", c)
+	}
+	if a := st[0].Attempts; len(a) != 2 || a[0].End != nil || a[1].Class != results.Done {
+		t.Errorf("attempts of the first run = %+v, want one abandoned and one done", a)
 	}
 }

@@ -77,6 +77,10 @@ type Held struct {
 	Block string
 	Gen   int
 	Runs  []HeldRun // what is left to do in it, in order
+	// Skipped is how many runs of the block are not done and not in Runs, since
+	// an order or a later plan stops them. Who seals the generation counts them
+	// as left: the order may be undone, the run planned again.
+	Skipped int
 }
 
 // HeldRun is a run to execute.
@@ -102,7 +106,7 @@ func (b *Board) Claim(journal func() (*Journal, error)) (*Held, error) {
 			}
 			continue
 		}
-		gen, runs, err := b.open(blk)
+		gen, runs, skipped, err := b.open(blk)
 		if err != nil {
 			return nil, err
 		}
@@ -126,14 +130,15 @@ func (b *Board) Claim(journal func() (*Journal, error)) (*Held, error) {
 			continue
 		}
 		j.hold(name, gen)
-		return &Held{name, gen, runs}, nil
+		return &Held{name, gen, runs, skipped}, nil
 	}
 	return nil, nil
 }
 
-// open returns the generation of a block that may be claimed and what there is
-// to do in it; nothing if the block is held or finished.
-func (b *Board) open(blk *Block) (gen int, runs []HeldRun, err error) {
+// open returns the generation of a block that may be claimed, what there is to
+// do in it, and how many more of its runs are not done but stopped; nothing if
+// the block is held or finished.
+func (b *Board) open(blk *Block) (gen int, runs []HeldRun, skipped int, err error) {
 	name := blk.Name()
 	gens := b.gens[name]
 	for n, g := range gens {
@@ -141,10 +146,10 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, err error) {
 			// Held; or g is only known by a later generation's name, which a
 			// listing may show first: then its seal is there too, unseen yet.
 			if n < len(gens)-1 {
-				return 0, nil, nil
+				return 0, nil, 0, nil
 			}
 			if g.claimed {
-				return 0, nil, nil
+				return 0, nil, 0, nil
 			}
 		}
 	}
@@ -154,29 +159,29 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, err error) {
 	for g := gen - 1; g >= 0; g-- {
 		seal, err := b.sweep.readSeal(name, g)
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, 0, err
 		}
 		if seal == nil { // listed, but not to be opened yet
-			return 0, nil, nil
+			return 0, nil, 0, nil
 		}
 		if g == gen-1 && seal.Left != nil && *seal.Left == 0 {
 			b.finished[blk] = true
-			return 0, nil, nil
+			return 0, nil, 0, nil
 		}
 		seals[g] = seal
 	}
 	for g, seal := range seals {
 		if counted[g], err = b.sealed(seal); err != nil {
-			return 0, nil, err
+			return 0, nil, 0, err
 		}
 	}
 	seg := b.Plan.segment(blk.Segment)
 	undone := false
 	for _, i := range blk.Runs {
 		r := b.Plan.run(blk, i)
-		retry, active := r.active(blk)
-		if !active {
-			continue
+		retry, last := r.lastTry(blk)
+		if !last {
+			continue // it has another try, in another block
 		}
 		hr := HeldRun{Run: r, Header: &seg.Header, Attempt: AttemptName(retry, gen)}
 		ended := false
@@ -196,8 +201,9 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, err error) {
 		if ended {
 			continue
 		}
-		undone = true
-		if b.orders.Stops(r.ID) {
+		undone = undone || r.Planned
+		if !r.Planned || b.orders.Stops(r.ID) {
+			skipped++
 			continue
 		}
 		runs = append(runs, hr)
@@ -205,7 +211,7 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, err error) {
 	if !undone {
 		b.finished[blk] = true
 	}
-	return gen, runs, nil
+	return gen, runs, skipped, nil
 }
 
 // sealed returns what a seal counts.

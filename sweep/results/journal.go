@@ -228,12 +228,7 @@ func (j *Journal) Mark() (fenced []string, err error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, n := range fences {
-		if h := j.held[n]; h != nil && !h.fenced {
-			h.fenced = true
-			fenced = append(fenced, n)
-		}
-	}
+	fenced = j.meet(fences)
 	if j.name != name {
 		return fenced, nil // the next mark covers the new file
 	}
@@ -260,6 +255,30 @@ func (j *Journal) Mark() (fenced []string, err error) {
 	}
 	j.toMark -= covered
 	return fenced, nil
+}
+
+// Look lists the fences and returns the generations newly found fenced. A mark
+// does the same, but there is none while nothing is written: a worker that was
+// taken over in the middle of a long run must hear of it too.
+func (j *Journal) Look() (fenced []string, err error) {
+	fences, err := list(j.sweep.dir, "fences")
+	if err != nil {
+		return nil, fmt.Errorf("list fences: %w", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.meet(fences), nil
+}
+
+// meet notes which held generations are fenced. With mu held.
+func (j *Journal) meet(fences []string) (fenced []string) {
+	for _, n := range fences {
+		if h := j.held[n]; h != nil && !h.fenced {
+			h.fenced = true
+			fenced = append(fenced, n)
+		}
+	}
+	return fenced
 }
 
 // hold registers a claimed generation.

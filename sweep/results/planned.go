@@ -180,9 +180,9 @@ func (p *Plan) run(b *Block, i int32) *PlannedRun {
 	return p.byID[p.segment(b.Segment).Runs[i].ID]
 }
 
-// active reports whether the block is where the run's current try is, and
-// which retry that is.
-func (r *PlannedRun) active(b *Block) (retry int, ok bool) {
+// lastTry reports whether the block is where the run's current try is, and which
+// retry that is.
+func (r *PlannedRun) lastTry(b *Block) (retry int, ok bool) {
 	n := len(r.Tries)
-	return n - 1, r.Planned && n > 0 && r.Tries[n-1].Block == b
+	return n - 1, n > 0 && r.Tries[n-1].Block == b
 }

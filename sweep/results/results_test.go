@@ -306,3 +306,56 @@ func TestRecordRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// A seal must not call a block finished while an order or a plan keeps some of
+// its runs back: the order may be undone.
+func TestStoppedRunsAreLeft(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		stop, free func(t *testing.T, s *Sweep)
+	}{
+		{"hold", func(t *testing.T, s *Sweep) { give(t, s, ActionHold) }, func(t *testing.T, s *Sweep) { give(t, s, ActionGo) }},
+		{"plan", func(t *testing.T, s *Sweep) { publish(t, s, 1, 1, 1) }, func(t *testing.T, s *Sweep) { publish(t, s, 2, 0, 2) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSweep(t, 4, 1, false) // blocks of 2, 1, 1
+			c.stop(t, s)
+			b, j := openBoard(t, s), openJournal(t, s)
+			h := mustClaim(t, b, j)
+			if len(h.Runs) != 1 || h.Skipped != 1 {
+				t.Fatalf("claimed %d runs, %d skipped, want 1 and 1", len(h.Runs), h.Skipped)
+			}
+			do(t, j, h, h.Runs[0], Done)
+			if _, err := j.Seal(h.Block, h.Gen, h.Skipped); err != nil {
+				t.Fatal(err)
+			}
+			c.free(t, s)
+			if h := mustClaim(t, openBoard(t, s), j); h.Block != "1-0-0" || h.Gen != 1 || len(h.Runs) != 1 || h.Runs[0].Run.ID != fmt.Sprintf("%024x", 0) {
+				t.Errorf("claimed %+v after the run was let go, want it in generation 1", h)
+			}
+		})
+	}
+}
+
+func give(t *testing.T, s *Sweep, a Action) {
+	t.Helper()
+	if err := s.Give(a, fmt.Sprintf("%024x", 0), "test", "test"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// publish makes the runs from..from+n-1 the plan; none of them is work again.
+func publish(t *testing.T, s *Sweep, after, from, n int) {
+	t.Helper()
+	_, err := s.Publish(testHeader(1, false), func(yield func(RunSpec, error) bool) {
+		for r, err := range testRuns(n, from) {
+			r.Work = false
+			if !yield(r, err) {
+				return
+			}
+		}
+	}, nil, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
