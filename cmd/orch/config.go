@@ -10,7 +10,17 @@ import (
 	"orch/sweep/override"
 )
 
+// configFlags print a config instead of doing anything.
+func configFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cfg", Usage: "print the composed config instead: `PART` is job, launcher or all"},
+		&cli.BoolFlag{Name: "resolve", Usage: "with --cfg: interpolations resolved"},
+		&cli.StringFlag{Name: "info", Usage: "print what is composed instead: `WHAT` is defaults or groups"},
+	}
+}
+
 // printConfig answers --cfg and --info: it composes and prints, and runs nothing.
+// Of an override with several values a sweep file is shown with the first.
 func (p *program) printConfig(c *cli.Context, primary compose.Primary, args []string) error {
 	source, err := p.source(c)
 	if err != nil {
@@ -29,8 +39,18 @@ func (p *program) printConfig(c *cli.Context, primary compose.Primary, args []st
 			if err != nil {
 				return asUsage(err)
 			}
-			if o.Sweep != nil {
+			if o.Sweep != nil && primary.Path == "" {
 				return asUsage(o.SingleRun())
+			}
+			if o.Sweep != nil {
+				values, err := o.Sweep.Values(override.Env{Options: source.Options})
+				if err != nil {
+					return asUsage(err)
+				}
+				if len(values) == 0 {
+					continue
+				}
+				o = o.With(values[0])
 			}
 			inputs = append(inputs, compose.Input{Override: o, From: from})
 		}

@@ -208,6 +208,7 @@ func (g *grid) aligned(p *program, header bool, columns int) error {
 	const explains = 24 // columns that the explanation keeps at least
 	last := len(g.heads) - 1
 	if columns > 0 {
+		natural := wide[last]
 		hasLast := len(shown) > 1 && shown[len(shown)-1] == last && !g.right[last]
 		if hasLast {
 			wide[last] = max(min(wide[last], explains), wide[last]-max(0, total()-columns))
@@ -219,6 +220,9 @@ func (g *grid) aligned(p *program, header bool, columns int) error {
 			}
 			out = append(out, shown[k])
 			shown = slices.Delete(shown, k, k+1)
+		}
+		if hasLast {
+			wide[last] = min(natural, wide[last]+max(0, columns-total()))
 		}
 	}
 	var b strings.Builder

@@ -6,33 +6,37 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"orch/sweep"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
 
 func planCommand(p *program) *cli.Command {
 	return &cli.Command{
-		Name:        "plan",
-		Usage:       "show what submit would do, and do nothing",
-		ArgsUsage:   "SWEEP.toml [KEY=VALUE...]",
-		Description: "The axes, the number of runs, the first and last ones, the resource requests, and what has results already.",
-		Flags: append(planFlags(), jsonFlag(),
+		Name:      "plan",
+		Usage:     "show what submit would do, and do nothing",
+		ArgsUsage: "SWEEP.toml [KEY=VALUE...]",
+		Description: "The axes, the number of runs, the first and last ones, the resource requests, what has results already, what it may cost,\n" +
+			"and which runs an earlier plan of the same name did not have, or had. --show prints the resolved config of the first run,\n" +
+			"--show=RUN that of another, with the file and line that each value comes from. With --json the schemas are orch.plan/1\n" +
+			"and orch.config/1.",
+		Flags: append(append(planFlags(), configFlags()...), jsonFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "list every run"},
-			&cli.BoolFlag{Name: "show", Usage: "print the resolved config of the first run"},
+			optionalFlag("show", "", "print the resolved config of the first run, or with --show=RUN of that, and where each value comes from"),
 		),
 		Action: func(c *cli.Context) error { return p.plan(c) },
 	}
 }
 
-// planJSON is the schema orch.plan/1.
+// planJSON is the schema orch.plan/1: later versions only add members.
 type planJSON struct {
-	Schema string      `json:"schema"`
-	Name   string      `json:"name"`
-	Axes   []axisJSON  `json:"axes"`
-	Runs   runsJSON    `json:"runs"`
-	Groups []groupJSON `json:"groups"`
-	List   []planRun   `json:"list"`
+	Schema   string        `json:"schema"`
+	Name     string        `json:"name"`
+	Axes     []axisJSON    `json:"axes"`
+	Runs     runsJSON      `json:"runs"`
+	Groups   []groupJSON   `json:"groups"`
+	Estimate *estimateJSON `json:"estimate"` // null: there is nothing to estimate from
+	Diff     *diffJSON     `json:"diff"`     // null: there is no earlier plan of this name
+	List     []planRun     `json:"list"`
 }
 
 type axisJSON struct {
@@ -51,6 +55,16 @@ type runsJSON struct {
 type groupJSON struct {
 	Runs     int            `json:"runs"`
 	Launcher override.Value `json:"launcher"`
+	CPUs     int            `json:"cpus"` // of one worker
+	MemMiB   int            `json:"mem_mib"`
+	GPUs     int            `json:"gpus"`
+	Parallel int            `json:"parallel"` // runs that one worker executes at once
+}
+
+// diffJSON compares with the runs that the sweep has planned.
+type diffJSON struct {
+	New     []string `json:"new"`
+	Dropped []string `json:"dropped"`
 }
 
 type planRun struct {
@@ -68,82 +82,130 @@ func (p *program) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	x, err := p.expand(c, primary, c.Args().Tail(), true, fileSweepName(path))
+	args, run := c.Args().Tail(), optional(c, "show")
+	if c.IsSet("cfg") || c.IsSet("info") {
+		return p.printConfig(c, primary, args)
+	}
+	if c.IsSet("show") {
+		args, run = splitRun(args, run)
+	}
+	x, err := p.expand(c, primary, args, true, fileSweepName(path))
 	if err != nil {
 		return err
+	}
+	if c.IsSet("show") {
+		return p.showPlanned(c, x.plan, run)
 	}
 	out, err := describe(x, resultsRoot(c))
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.Bool("json"):
+	if c.Bool("json") {
 		return p.printJSON(out)
-	case c.Bool("show"):
-		return p.showFirst(x.plan)
 	}
 	p.printPlan(out, c.Bool("all"))
 	return nil
 }
 
+// splitRun takes from the overrides the word that can be none: the run to show.
+func splitRun(args []string, run string) (overrides []string, word string) {
+	for _, a := range args {
+		if run == "" && !strings.ContainsAny(a, "=~") {
+			run = a
+			continue
+		}
+		overrides = append(overrides, a)
+	}
+	return overrides, run
+}
+
 // describe compares a plan with what the results tree has.
 func describe(x *experiment, root string) (*planJSON, error) {
-	states, err := knownStates(root, x.name)
+	old, err := earlier(root, x.name)
 	if err != nil {
 		return nil, err
+	}
+	if old != nil {
+		defer old.sweep.Close()
 	}
 	out := &planJSON{Schema: "orch.plan/1", Name: x.name, Axes: []axisJSON{}, Groups: []groupJSON{}, List: []planRun{}}
 	for _, a := range x.plan.Axes {
 		out.Axes = append(out.Axes, axisJSON(a))
 	}
 	for _, g := range x.plan.Groups {
-		out.Groups = append(out.Groups, groupJSON{g.Runs, g.Launcher})
+		spec, _ := parseLauncher(g.Launcher) // judged before
+		out.Groups = append(out.Groups, groupJSON{g.Runs, g.Launcher, spec.CPUs, spec.MemMiB, spec.GPUs, spec.Parallel})
 	}
+	known := map[string]*results.RunState{}
+	if old != nil {
+		out.Diff = &diffJSON{New: []string{}, Dropped: []string{}}
+		for i := range old.states {
+			known[old.states[i].Run.ID] = &old.states[i]
+		}
+	}
+	cost := newCosts(x.plan, old)
+	planned := map[string]bool{}
 	for spec, err := range x.plan.Specs() {
 		if err != nil {
 			return nil, err
 		}
-		state, known := states[spec.ID]
+		planned[spec.ID] = true
+		st := known[spec.ID]
+		state := "new"
 		switch {
-		case !known:
-			state = "new"
+		case st == nil || len(st.Run.Tries) == 0:
 			out.Runs.New++
-		case state == results.StateDone:
+		case st.State == results.StateDone:
 			out.Runs.Done++
-		case state == results.StateFailed:
+			state = string(st.State)
+		case st.State == results.StateFailed:
 			out.Runs.Failed++
+			state = string(st.State)
 		default:
 			out.Runs.Open++
+			state = string(st.State)
+		}
+		if st == nil || st.State != results.StateDone && st.State != results.StateFailed {
+			cost.add(&spec)
+		}
+		if out.Diff != nil && (st == nil || !st.Run.Planned) {
+			out.Diff.New = append(out.Diff.New, spec.Name)
 		}
 		out.Runs.Total++
-		out.List = append(out.List, planRun{spec.ID, spec.Name, string(state)})
+		out.List = append(out.List, planRun{spec.ID, spec.Name, state})
 	}
+	if old != nil {
+		for _, st := range old.states {
+			if st.Run.Planned && !planned[st.Run.ID] {
+				out.Diff.Dropped = append(out.Diff.Dropped, st.Run.Name)
+			}
+		}
+	}
+	out.Estimate = cost.estimate()
 	return out, nil
 }
 
-// knownStates returns the states of the runs that a sweep has already.
-func knownStates(root, name string) (map[string]results.RunStateName, error) {
-	states := map[string]results.RunStateName{}
+// earlier returns what is known of the sweep of this name, nil if there is none.
+func earlier(root, name string) (*view, error) {
 	tree, err := results.Open(root)
 	if err != nil {
-		return states, nil // nothing there yet; submit would say what is wrong with it
+		return nil, nil // nothing there yet; submit would say what is wrong with it
 	}
 	defer tree.Close()
 	s, err := tree.Sweep(name)
 	if err != nil {
-		return states, nil
+		return nil, nil
 	}
-	defer s.Close()
 	sn, err := s.Snapshot()
 	if err != nil {
+		s.Close()
 		return nil, err
 	}
-	for _, st := range sn.Derive() {
-		if len(st.Run.Tries) > 0 {
-			states[st.Run.ID] = st.State
-		}
+	if len(sn.Plan.Runs) == 0 {
+		s.Close()
+		return nil, nil
 	}
-	return states, nil
+	return newView(s, sn), nil
 }
 
 func (p *program) printPlan(out *planJSON, all bool) {
@@ -165,8 +227,8 @@ func (p *program) printPlan(out *planJSON, all bool) {
 			texts = append(texts, v.Text())
 		}
 		list := strings.Join(texts, ", ")
-		if r := []rune(list); len(r) > 70 {
-			list = string(r[:67]) + "..."
+		if p.outTTY {
+			list = clip(list, max(20, width(p.stdout)-40))
 		}
 		rows = append(rows, []string{a.Key, list, fmt.Sprint(len(a.Values))})
 	}
@@ -185,23 +247,47 @@ func (p *program) printPlan(out *planJSON, all bool) {
 	}
 	fmt.Fprint(w, alignTable(rows, !p.outTTY), "\n")
 	for _, g := range out.Groups {
-		fmt.Fprintf(w, "%d runs on %s\n", g.Runs, strings.TrimSpace(g.Launcher.Text()))
+		fmt.Fprintf(w, "%d %s on %s\n", g.Runs, plural(g.Runs, "run", "runs"), g)
+	}
+	if e := out.Estimate; e != nil {
+		fmt.Fprintf(w, "cost     %s\n", e)
+	}
+	if d := out.Diff; d != nil && len(d.New)+len(d.Dropped) > 0 {
+		fmt.Fprintf(w, "\nagainst the plan that %s has: %d new, %d no longer planned\n", out.Name, len(d.New), len(d.Dropped))
+		for _, part := range []struct {
+			sign  string
+			names []string
+		}{{"+", d.New}, {"-", d.Dropped}} {
+			for i, n := range part.names {
+				if i == 2*few && !all {
+					fmt.Fprintf(w, "%s ... %d more\n", part.sign, len(part.names)-i)
+					break
+				}
+				fmt.Fprintf(w, "%s %s\n", part.sign, n)
+			}
+		}
 	}
 }
 
-// showFirst prints the first run's resolved config.
-func (p *program) showFirst(plan *sweep.Plan) error {
-	h := plan.Header()
-	for spec, err := range plan.Specs() {
-		if err != nil {
-			return err
-		}
-		config, err := spec.Config(&h)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(p.stdout, "# %s\n%s", spec.Name, config.AppendTOML(nil))
-		break
+// String says what one worker of the group gets.
+func (g groupJSON) String() string {
+	name := "the launcher"
+	if v, ok := g.Launcher.Lookup("name"); ok {
+		name = v.Text()
 	}
-	return nil
+	parts := []string{fmt.Sprintf("%s: %d %s", name, g.CPUs, plural(g.CPUs, "CPU", "CPUs"))}
+	if g.MemMiB > 0 {
+		parts = append(parts, bytesText(int64(g.MemMiB)<<20)+" memory")
+	}
+	if g.GPUs > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s", g.GPUs, plural(g.GPUs, "GPU", "GPUs")))
+	}
+	if v, ok := g.Launcher.Lookup("time"); ok {
+		parts = append(parts, v.Text())
+	}
+	each := "a worker"
+	if g.Parallel > 1 {
+		each = fmt.Sprintf("a worker, which executes %d at once", g.Parallel)
+	}
+	return strings.Join(parts, ", ") + " " + each
 }

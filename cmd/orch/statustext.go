@@ -93,30 +93,46 @@ func (p *program) sweepLine(s sweepStatus, v *view, longest, columns int) string
 			words, painted = append(words, t), append(painted, p.paint(looks[w.word].colour, t))
 		}
 	}
-	tail := ""
+	var tails []string // what is estimated and how old it is, the longest first
 	if s.ETA != nil {
-		tail = s.ETA.String()
+		tails = append(tails, s.ETA.String(), "ETA "+about(seconds(s.ETA.Seconds)))
+	} else {
+		tails = append(tails, "")
 	}
 	if s.Runs.Running > 0 && !v.lastWord.IsZero() {
-		tail = strings.TrimPrefix(tail+"  last word "+span(v.now.Sub(v.lastWord))+" ago", "  ")
-	}
-	if tail != "" {
-		words, painted = append(words, tail), append(painted, tail)
+		last := "last word " + span(v.now.Sub(v.lastWord)) + " ago"
+		tails = append([]string{strings.TrimSpace(tails[0] + "  " + last)}, tails...)
 	}
 	head := fmt.Sprintf("%-*s  %5d runs  ", longest, s.Name, s.Runs.Total)
-	for _, cells := range []int{16, 8} {
-		if utf8.RuneCountInString(head+strings.Join(words, "  "))+cells+2 <= columns {
-			return head + p.paint(green, bar(s.Runs, cells)) + "  " + strings.Join(painted, "  ")
+	fit := func(cells int, tail string) (string, bool) {
+		line, length := head, utf8.RuneCountInString(head)
+		if cells > 0 {
+			line, length = line+p.paint(green, bar(s.Runs, cells))+"  ", length+cells+2
+		}
+		line += strings.Join(painted, "  ")
+		length += utf8.RuneCountInString(strings.Join(words, "  "))
+		if tail != "" {
+			line, length = line+"  "+tail, length+2+utf8.RuneCountInString(tail)
+		}
+		return line, length <= columns
+	}
+	for _, sizes := range [][]int{{16, 8}, {0}} { // rather no details than no bar
+		for _, tail := range tails {
+			for _, cells := range sizes {
+				if line, ok := fit(cells, tail); ok {
+					return line
+				}
+			}
 		}
 	}
-	ended := fmt.Sprintf("%s %d/%d done", s.Name, s.Runs.Done, s.Runs.Total)
-	if len(painted) > 0 && s.Runs.Done > 0 {
-		painted, words = painted[1:], words[1:]
+	if s.Runs.Done > 0 {
+		painted = painted[1:]
 	}
-	if s.ETA != nil && utf8.RuneCountInString(ended+", "+strings.Join(words, ", ")) > columns {
-		painted[len(painted)-1] = "ETA " + about(seconds(s.ETA.Seconds))
+	line := strings.Join(append([]string{fmt.Sprintf("%s %d/%d done", s.Name, s.Runs.Done, s.Runs.Total)}, painted...), ", ")
+	if s.ETA != nil {
+		line += ", " + tails[len(tails)-1]
 	}
-	return strings.Join(append([]string{ended}, painted...), ", ")
+	return line
 }
 
 // bar draws the share of runs that ended.
@@ -167,7 +183,7 @@ func (p *program) attention(w io.Writer, out statusJSON) {
 			case message != "":
 				cause += ": " + message
 			}
-			print(red, "x", fmt.Sprintf("%s: %d %s", s.Name, len(f.Runs), cause))
+			print(red, "x", fmt.Sprintf("%s: %d %s %s", s.Name, len(f.Runs), plural(len(f.Runs), "run", "runs"), cause))
 			if f.Log != "" && !strings.Contains(message, f.Log) {
 				fmt.Fprintf(w, "  | %s\n", clipTo(f.Log, columns-4))
 			}
