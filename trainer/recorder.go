@@ -11,6 +11,7 @@ type recorder struct {
 	worker *Worker
 	run    string
 	block  string
+	alive  func() // called at each sign of life
 
 	mu      sync.Mutex
 	results []results.Metric
@@ -23,6 +24,7 @@ var _ Metrics = (*recorder)(nil)
 
 // Log implements [Metrics]. Consecutive values of one step become one row.
 func (r *recorder) Log(step int64, name string, value float64) {
+	r.alive()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.row.Metrics) > 0 && r.row.Step != step {

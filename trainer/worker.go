@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -27,7 +28,8 @@ type Worker struct {
 	GPUs     []string       // devices of the allocation, dealt to the slots; nil: not managed
 	Env      []string       // NAME=value for programs
 	Durable  bool           // mark at every end, not once a second
-	LostCap  int            // attempts that may vanish or be preempted before a run is given up; 0 is 5
+	Timeout  time.Duration  // a run that takes longer is ended; 0: never
+	Stall    time.Duration  // a run that logs and measures nothing for so long is ended; 0: never
 	Deadline time.Time      // end of the allocation, with monotonic clock; zero: none
 	Leave    time.Duration  // how long before Deadline to ask the runs to leave; 0 is 30 s
 
@@ -43,6 +45,7 @@ type Worker struct {
 
 	mu    sync.Mutex
 	live  map[*attempt]bool
+	rules map[*results.Header]results.RetryPolicy
 	fatal error
 	stop  chan struct{} // closed: leave cleanly
 	once  sync.Once
@@ -69,13 +72,10 @@ const (
 // what it held is sealed if the tree can still be written.
 func (w *Worker) Run(ctx context.Context, leave <-chan struct{}) (Summary, error) {
 	w.Parallel, w.Threads = max(w.Parallel, 1), max(w.Threads, 1)
-	if w.LostCap == 0 {
-		w.LostCap = 5
-	}
 	if w.Leave == 0 {
 		w.Leave = 30 * time.Second
 	}
-	w.live, w.stop = map[*attempt]bool{}, make(chan struct{})
+	w.live, w.rules, w.stop = map[*attempt]bool{}, map[*results.Header]results.RetryPolicy{}, make(chan struct{})
 	sum := Summary{Runs: map[results.Class]int{}}
 	var err error
 	if w.board, err = w.Sweep.Board(w.Group); err != nil {
@@ -172,6 +172,7 @@ func (w *Worker) housekeeping(ctx context.Context, leave <-chan struct{}) {
 				}
 			}
 			w.mark()
+			w.watch()
 			if time.Since(looked) > lookEvery {
 				looked = time.Now()
 				w.obey()
@@ -225,10 +226,65 @@ func (w *Worker) obey() {
 	}
 }
 
+// Why an attempt's context was ended.
 var (
 	errFenced    = errors.New("taken over")
 	errCancelled = errors.New("cancelled")
+	errTimeout   = errors.New("timeout")
+	errStall     = errors.New("stall")
 )
+
+// watch ends the runs that take too long or say nothing any more.
+func (w *Worker) watch() {
+	if w.Timeout == 0 && w.Stall == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for a := range w.live {
+		switch {
+		case w.Timeout > 0 && time.Since(a.begin) > w.Timeout:
+			a.end(errTimeout)
+		case w.Stall > 0 && time.Since(a.lastSign()) > w.Stall:
+			a.end(errStall)
+		}
+	}
+}
+
+// policy returns the retry policy of a segment. Submit has judged it; what is
+// not understood all the same leaves the defaults.
+func (w *Worker) policy(h *results.Header) results.RetryPolicy {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, ok := w.rules[h]
+	if !ok {
+		p, _ = results.ParseRetryPolicy(h.Retry)
+		w.rules[h] = p
+	}
+	return p
+}
+
+// countError counts a failure and holds the sweep when it is one of many alike:
+// a typo must not burn ten thousand runs overnight.
+func (w *Worker) countError(r results.HeldRun, end results.Record, policy results.RetryPolicy) {
+	switch end.Class {
+	case results.Failed, results.BadSetup, results.NoResult:
+	default:
+		return
+	}
+	if policy.HoldAfter == 0 {
+		return
+	}
+	by := w.journal.Holder().Name
+	n, err := w.Sweep.CountError(end.Class, end.Exit, end.Message, policy.HoldAfter, by)
+	if err == nil && n >= policy.HoldAfter {
+		err = w.Sweep.Give(results.ActionHold, "", fmt.Sprintf("%d runs ended alike (%s: %s); when it is mended: orch retry %s", n, end.Class, end.Message, w.Sweep.Name), by)
+		w.leave()
+	}
+	if err != nil {
+		w.Log.Warn().Err(err).Str("run", r.Run.Name).Msg("cannot count the error")
+	}
+}
 
 // slot claims blocks and executes their runs, one after another.
 func (w *Worker) slot(ctx context.Context, slot int) Summary {
@@ -332,24 +388,50 @@ type attempt struct {
 	cancel context.CancelCauseFunc
 	stop   chan struct{}
 	once   sync.Once
+
+	begin   time.Time
+	mu      sync.Mutex
+	log     *os.File // nil until it is open
+	logSize int64
+	sign    time.Time // of life: when the log last grew or something was measured
 }
 
 func (a *attempt) end(cause error) { a.cancel(cause) }
-func (a *attempt) askToLeave()     { a.once.Do(func() { close(a.stop) }) }
+
+// alive notes a sign of life.
+func (a *attempt) alive() {
+	a.mu.Lock()
+	a.sign = time.Now()
+	a.mu.Unlock()
+}
+
+// lastSign returns when the run last logged or measured something.
+func (a *attempt) lastSign() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.log != nil {
+		if st, err := a.log.Stat(); err == nil && st.Size() != a.logSize {
+			a.logSize, a.sign = st.Size(), time.Now()
+		}
+	}
+	return a.sign
+}
+func (a *attempt) askToLeave() { a.once.Do(func() { close(a.stop) }) }
 
 // execute runs one attempt and journals how it ended. final says whether that
 // answers the run. An error is the worker's own: nothing was journaled that
 // counts as an end.
 func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r results.HeldRun) (class results.Class, final bool, err error) {
 	full := fmt.Sprintf("%s.%d", h.Block, h.Gen)
-	if r.Lost >= w.LostCap {
+	policy := w.policy(r.Header)
+	if r.Lost >= policy.Lost {
 		err := w.journal.Append(results.Record{Kind: results.RecordEnd, Run: r.Run.ID, Block: full, Class: results.Lost, GiveUp: true,
 			Message: fmt.Sprintf("given up after %d attempts that vanished or had to leave; orch retry opens it again", r.Lost)})
 		return results.Lost, true, err
 	}
 	actx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	a := &attempt{run: r.Run, full: full, ctx: actx, cancel: cancel, stop: make(chan struct{})}
+	a := &attempt{run: r.Run, full: full, ctx: actx, cancel: cancel, stop: make(chan struct{}), begin: time.Now(), sign: time.Now()}
 	w.mu.Lock()
 	w.live[a] = true
 	w.mu.Unlock()
@@ -366,7 +448,7 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 		return 0, false, err
 	}
 	begin := time.Now()
-	rec := &recorder{worker: w, run: r.Run.ID, block: full}
+	rec := &recorder{worker: w, run: r.Run.ID, block: full, alive: a.alive}
 	terr := w.train(a, slot, r, rec)
 	end := results.Record{Kind: results.RecordEnd, Run: r.Run.ID, Block: full, Seconds: time.Since(begin).Seconds()}
 	switch cause := context.Cause(actx); {
@@ -376,6 +458,10 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 		end.Class = results.Done
 	case errors.Is(cause, errCancelled):
 		end.Class, end.Message = results.Cancelled, "cancelled by the user"
+	case errors.Is(cause, errTimeout):
+		end.Class, end.Message = results.Timeout, fmt.Sprintf("it took longer than launcher.timeout = %v", w.Timeout)
+	case errors.Is(cause, errStall):
+		end.Class, end.Message = results.Stall, fmt.Sprintf("it logged and measured nothing for launcher.stall = %v", w.Stall)
 	case ctx.Err() != nil:
 		end.Class, end.Message = results.Preempted, "the worker had to leave at once"
 	default:
@@ -402,6 +488,7 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 		return 0, false, err
 	}
 	w.Log.Debug().Str("run", r.Run.Name).Stringer("class", end.Class).Msg("ended")
+	w.countError(r, end, policy)
 	if w.Durable || w.journal.Unmarked() >= markRecords {
 		w.mark()
 	}
@@ -437,6 +524,9 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 		return &hostError{fmt.Errorf("open the run's log: %w", err)}
 	}
 	defer log.Close()
+	a.mu.Lock()
+	a.log = log
+	a.mu.Unlock()
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(log, "panic: %v\n%s", p, debug.Stack())

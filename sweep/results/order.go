@@ -1,6 +1,8 @@
 package results
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,6 +32,7 @@ const (
 	ActionCancel Action = "cancel" // end it if it runs, never start it
 	ActionHold   Action = "hold"   // start no more of it
 	ActionGo     Action = "go"     // undo the cancel or hold before
+	ActionCount  Action = "count"  // no order: one more of a kind of error; see CountError
 )
 
 // wholeSweep is the subject of an order about all runs.
@@ -107,6 +110,45 @@ func (s *Sweep) Give(action Action, run, cause, by string) error {
 	}
 }
 
+// CountError counts one more error of a kind, given by its class, exit code and
+// message ([Alike] ones are the same), and returns how many there are now. All
+// workers of the sweep count together. From limit on it counts no further, so
+// there are at most limit files for each kind of error; counting begins anew
+// after an order about the whole sweep, such as the go that undoes a hold.
+func (s *Sweep) CountError(class Class, exit int, message string, limit int, by string) (int, error) {
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%s\x00%d\x00%s", class, exit, Alike(message))))
+	var orders *Orders
+	for {
+		var err error
+		if orders, err = s.Orders(orders); err != nil {
+			return 0, err
+		}
+		epoch := 0
+		if o := orders.latest[wholeSweep]; o != nil {
+			epoch = o.Number
+			if o.Action == ActionHold { // held already
+				return limit, nil
+			}
+		}
+		subject := fmt.Sprintf("error-%s-%d", hex.EncodeToString(sum[:8]), epoch)
+		number := 1
+		if o := orders.latest[subject]; o != nil {
+			number = o.Number + 1
+		}
+		if number > limit {
+			return limit, nil
+		}
+		b, err := encodeWhole(Order{Format, ActionCount, subject, number, message, by, time.Now().UTC()})
+		if err != nil {
+			return 0, err
+		}
+		won, err := putNew(s.dir, fmt.Sprintf("orders/%s.%d", subject, number), b)
+		if err != nil || won {
+			return number, err
+		}
+	}
+}
+
 // Stops reports whether a run must not be started.
 func (o *Orders) Stops(run string) bool { return o.Of(run) != nil }
 
@@ -133,7 +175,7 @@ func (o *Orders) Cancelled(run string) bool {
 func (o *Orders) String() string {
 	var parts []string
 	for subject, x := range o.latest {
-		if x.Action != ActionGo {
+		if x.Action == ActionCancel || x.Action == ActionHold {
 			parts = append(parts, fmt.Sprintf("%s %s (%s)", x.Action, subject, x.Cause))
 		}
 	}
