@@ -38,6 +38,9 @@ func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stde
 	if p.errTTY {
 		p.log = zerolog.New(zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05", NoColor: !colour("auto", stderr)}).With().Timestamp().Logger()
 	}
+	if len(args) > 1 && args[1] == completeWord {
+		return p.complete(args[2:])
+	}
 	app := newApp(p)
 	return exitCode(app.RunContext(ctx, permute(app, args)), stderr)
 }

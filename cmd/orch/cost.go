@@ -19,11 +19,14 @@ type estimateJSON struct {
 }
 
 func (e *estimateJSON) String() string {
-	most := "about"
-	if e.AtMost {
-		most = "at most"
+	most := "about "
+	switch {
+	case e.AtMost:
+		most = "at most "
+	case e.CoreHours < 0.01:
+		most = "under "
 	}
-	s := fmt.Sprintf("%s %s core hours", most, hours(e.CoreHours))
+	s := most + hours(e.CoreHours) + " core hours"
 	if e.GPUHours > 0 {
 		s += fmt.Sprintf(" and %s GPU hours", hours(e.GPUHours))
 	}
@@ -97,7 +100,7 @@ func (c *costs) add(run *results.RunSpec) {
 			}
 		}
 		took = m.mean()
-		c.because(fmt.Sprintf("%d finished %s of this sweep", all.n, plural(all.n, "run took", "runs took")+" "+span(seconds(all.mean()))+" on average"))
+		c.because(fmt.Sprintf("%d finished %s of this sweep took %s on average", all.n, plural(all.n, "run", "runs"), span(seconds(all.mean()))))
 	case spec.RunTime > 0:
 		took = spec.RunTime.Seconds()
 		c.because("launcher.run_time is " + span(spec.RunTime))
