@@ -20,19 +20,18 @@ const (
 //	m = b1*m + (1-b1)*g;  v = b2*v + (1-b2)*g*g
 //	w = w - rate * m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps)
 type adam struct {
-	rate, decay float32
-	c1, c2      float32 // 1/(1-b1^t), 1/(1-b2^t)
-	m, v        slot
+	update
+	m, v slot
 }
 
 func newAdam(p *Training, w *weights) optimizer {
-	return &adam{decay: float32(p.WeightDecay), m: newSlot("adam.m", w), v: newSlot("adam.v", w)}
+	return &adam{update: update{scale: 1, keep: 1, decay: float32(p.WeightDecay)}, m: newSlot("adam.m", w), v: newSlot("adam.v", w)}
 }
 
-func (a *adam) begin(update int64, rate float64) {
-	a.rate = float32(rate)
-	a.c1 = float32(1 / (1 - math.Pow(adamBeta1, float64(update))))
-	a.c2 = float32(1 / (1 - math.Pow(adamBeta2, float64(update))))
+func (a *adam) begin(step int64, rate, scale float64) {
+	a.rate, a.scale = float32(rate), float32(scale)
+	a.c1 = float32(1 / (1 - math.Pow(adamBeta1, float64(step))))
+	a.c2 = float32(1 / (1 - math.Pow(adamBeta2, float64(step))))
 }
 
 func (a *adam) slots() []slot { return []slot{a.m, a.v} }
@@ -44,13 +43,26 @@ func (a *adam) Step(model []G.ValueGrad) error {
 		if err != nil {
 			return err
 		}
-		m, v := a.m.data[k][:len(w)], a.v.data[k][:len(w)]
-		for i := range w {
-			gi := g[i] + a.decay*w[i]
-			m[i] = adamBeta1*m[i] + (1-adamBeta1)*gi
-			v[i] = adamBeta2*v[i] + (1-adamBeta2)*gi*gi
-			w[i] -= a.rate * (m[i] * a.c1) / (float32(math.Sqrt(float64(v[i]*a.c2))) + adamEpsilon)
-		}
+		adamStep(&a.update, w, a.m.data[k], a.v.data[k], g)
 	}
 	return nil
+}
+
+// adamW is Adam with decoupled weight decay (Loshchilov and Hutter 2019,
+// arXiv:1711.05101): the decay does not pass through the moments but shrinks
+// the weights by rate*decay before each step, as torch.optim.AdamW does.
+type adamW struct {
+	adam
+	shrink float64
+}
+
+func newAdamW(p *Training, w *weights) optimizer {
+	q := *p
+	q.WeightDecay = 0
+	return &adamW{adam: *newAdam(&q, w).(*adam), shrink: p.WeightDecay}
+}
+
+func (a *adamW) begin(step int64, rate, scale float64) {
+	a.adam.begin(step, rate, scale)
+	a.keep = float32(1 - rate*a.shrink)
 }

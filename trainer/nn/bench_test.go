@@ -38,7 +38,7 @@ func BenchmarkStep(b *testing.B) {
 				if err := n.run(); err != nil {
 					b.Fatal(err)
 				}
-				opt.begin(update, 1e-3)
+				opt.begin(update, 1e-3, 1)
 				if err := opt.Step(n.grads); err != nil {
 					b.Fatal(err)
 				}

@@ -46,3 +46,35 @@ func packRows32(k int, b *float32, ldb int, dst *float32, mask *int32)
 //
 //go:noescape
 func packColumns(k int, b *float32, ldb int, dst *float32, width int, mask *int32)
+
+// reluAVX2 replaces what is below 0 by 0. NaN and -0 stay.
+//
+//go:noescape
+func reluAVX2(n int, y *float32)
+
+// reluGradAVX2 computes d = g where y > 0, else 0.
+//
+//go:noescape
+func reluGradAVX2(n int, y *float32, grad *float32, d *float32)
+
+// columnSumsAVX2 computes d = the sum of rows > 0 rows of g, in their order, for n of
+// its cols columns.
+//
+//go:noescape
+func columnSumsAVX2(n int, rows int, grad *float32, cols int, d *float32)
+
+// sgdAVX2 is the loop of sgd without momentum; c is scale, decay, rate.
+//
+//go:noescape
+func sgdAVX2(n int, w *float32, grad *float32, c *float32)
+
+// momentumAVX2 is the loop of sgd with momentum; c is scale, decay, rate, mu.
+//
+//go:noescape
+func momentumAVX2(n int, w *float32, v *float32, grad *float32, c *float32)
+
+// adamAVX2 is the loop of adam; c is scale, decay, b1, 1-b1, b2, 1-b2, 1/(1-b1^t), 1/(1-b2^t),
+// rate, epsilon, keep.
+//
+//go:noescape
+func adamAVX2(n int, w *float32, m *float32, v *float32, grad *float32, c *float32)

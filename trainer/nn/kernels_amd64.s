@@ -1772,3 +1772,195 @@ rest:
 end:
 	VZEROUPPER
 	RET
+
+// func reluAVX2(n int, y *float32)
+// Requires: AVX
+TEXT ·reluAVX2(SB), NOSPLIT, $0-16
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+0(FP), CX
+	MOVQ   y+8(FP), DX
+	XORQ   AX, AX
+
+loop:
+	VMOVUPS (DX)(AX*4), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, CX
+	JLT     loop
+	VZEROUPPER
+	RET
+
+// func reluGradAVX2(n int, y *float32, grad *float32, d *float32)
+// Requires: AVX
+TEXT ·reluGradAVX2(SB), NOSPLIT, $0-32
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+0(FP), CX
+	MOVQ   y+8(FP), DX
+	MOVQ   grad+16(FP), BX
+	MOVQ   d+24(FP), SI
+	XORQ   AX, AX
+
+loop:
+	VCMPPS  $0x01, (DX)(AX*4), Y0, Y1
+	VANDPS  (BX)(AX*4), Y1, Y1
+	VMOVUPS Y1, (SI)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, CX
+	JLT     loop
+	VZEROUPPER
+	RET
+
+// func columnSumsAVX2(n int, rows int, grad *float32, cols int, d *float32)
+// Requires: AVX
+TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-40
+	MOVQ grad+16(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ n+0(FP), DX
+	MOVQ cols+24(FP), BX
+	SHLQ $0x02, BX
+
+four:
+	CMPQ   DX, $0x20
+	JLT    one
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   rows+8(FP), DI
+	MOVQ   AX, SI
+
+fourrow:
+	VADDPS  (SI), Y0, Y0
+	VADDPS  32(SI), Y1, Y1
+	VADDPS  64(SI), Y2, Y2
+	VADDPS  96(SI), Y3, Y3
+	ADDQ    BX, SI
+	DECQ    DI
+	JNZ     fourrow
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000020, DX
+	JMP     four
+
+one:
+	CMPQ   DX, $0x08
+	JLT    end
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+8(FP), DI
+	MOVQ   AX, SI
+
+onerow:
+	VADDPS  (SI), Y0, Y0
+	ADDQ    BX, SI
+	DECQ    DI
+	JNZ     onerow
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	JMP     one
+
+end:
+	VZEROUPPER
+	RET
+
+// func sgdAVX2(n int, w *float32, grad *float32, c *float32)
+// Requires: AVX
+TEXT ·sgdAVX2(SB), NOSPLIT, $0-32
+	MOVQ c+24(FP), AX
+	MOVQ n+0(FP), DX
+	MOVQ w+8(FP), BX
+	MOVQ grad+16(FP), SI
+	XORQ CX, CX
+
+loop:
+	VMOVUPS (BX)(CX*4), Y0
+	VMOVUPS (SI)(CX*4), Y1
+	VMULPS  (AX), Y1, Y1
+	VMULPS  32(AX), Y0, Y2
+	VADDPS  Y2, Y1, Y1
+	VMULPS  64(AX), Y1, Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (BX)(CX*4)
+	ADDQ    $0x08, CX
+	CMPQ    CX, DX
+	JLT     loop
+	VZEROUPPER
+	RET
+
+// func momentumAVX2(n int, w *float32, v *float32, grad *float32, c *float32)
+// Requires: AVX
+TEXT ·momentumAVX2(SB), NOSPLIT, $0-40
+	MOVQ c+32(FP), AX
+	MOVQ n+0(FP), DX
+	MOVQ w+8(FP), BX
+	MOVQ v+16(FP), SI
+	MOVQ grad+24(FP), DI
+	XORQ CX, CX
+
+loop:
+	VMOVUPS (BX)(CX*4), Y0
+	VMOVUPS (SI)(CX*4), Y1
+	VMOVUPS (DI)(CX*4), Y2
+	VMULPS  (AX), Y2, Y2
+	VMULPS  32(AX), Y0, Y3
+	VADDPS  Y3, Y2, Y2
+	VMULPS  96(AX), Y1, Y1
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (SI)(CX*4)
+	VMULPS  64(AX), Y1, Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (BX)(CX*4)
+	ADDQ    $0x08, CX
+	CMPQ    CX, DX
+	JLT     loop
+	VZEROUPPER
+	RET
+
+// func adamAVX2(n int, w *float32, m *float32, v *float32, grad *float32, c *float32)
+// Requires: AVX
+TEXT ·adamAVX2(SB), NOSPLIT, $0-48
+	MOVQ c+40(FP), AX
+	MOVQ n+0(FP), DX
+	MOVQ w+8(FP), BX
+	MOVQ m+16(FP), SI
+	MOVQ v+24(FP), DI
+	MOVQ grad+32(FP), R8
+	XORQ CX, CX
+
+loop:
+	VMOVUPS (BX)(CX*4), Y0
+	VMOVUPS (SI)(CX*4), Y1
+	VMOVUPS (DI)(CX*4), Y2
+	VMOVUPS (R8)(CX*4), Y4
+	VMULPS  (AX), Y4, Y4
+	VMULPS  32(AX), Y0, Y3
+	VADDPS  Y3, Y4, Y4
+	VMULPS  64(AX), Y1, Y1
+	VMULPS  96(AX), Y4, Y3
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y1, (SI)(CX*4)
+	VMULPS  128(AX), Y2, Y2
+	VMULPS  160(AX), Y4, Y3
+	VMULPS  Y4, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DI)(CX*4)
+	VMULPS  192(AX), Y1, Y1
+	VMULPS  256(AX), Y1, Y1
+	VMULPS  224(AX), Y2, Y2
+	VSQRTPS Y2, Y2
+	VADDPS  288(AX), Y2, Y2
+	VDIVPS  Y2, Y1, Y1
+	VMULPS  320(AX), Y0, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (BX)(CX*4)
+	ADDQ    $0x08, CX
+	CMPQ    CX, DX
+	JLT     loop
+	VZEROUPPER
+	RET

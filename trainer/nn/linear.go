@@ -23,17 +23,10 @@ func (b *builder) linear(x, w, bias *G.Node, relu bool) (*G.Node, error) {
 
 func (l *linear) Do(in ...G.Value) (G.Value, error) {
 	x, w, bias, y := floats(in[0]), floats(in[1]), floats(in[2]), floats(l.out)
-	for i := range l.batch {
-		copy(y[i*l.cols:], bias)
-	}
+	repeat(y, bias)
 	l.b.gemm.mul(false, false, l.batch, l.cols, l.in, x, w, true, y)
 	if l.relu {
-		for i, v := range y {
-			// Written so that NaN passes: a diverged run must show.
-			if v < 0 {
-				y[i] = 0
-			}
-		}
+		relu(y)
 	}
 	return l.out, nil
 }
@@ -49,7 +42,7 @@ func (l *linear) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	g := grad
 	var err error
 	if l.relu {
-		if g, err = l.b.apply(&reluGrad{l.b.newOp("relu.grad", 2, l.batch, l.cols)}, out, grad); err != nil {
+		if g, err = l.b.apply(&reluBack{l.b.newOp("relu.grad", 2, l.batch, l.cols)}, out, grad); err != nil {
 			return nil, err
 		}
 	}
@@ -66,18 +59,11 @@ func (l *linear) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	return d, err
 }
 
-// reluGrad passes the gradient where y = max(0, z) is positive.
-type reluGrad struct{ op }
+// reluBack passes the gradient where y = max(0, z) is positive.
+type reluBack struct{ op }
 
-func (o *reluGrad) Do(in ...G.Value) (G.Value, error) {
-	y, g, d := floats(in[0]), floats(in[1]), floats(o.out)
-	for i := range d {
-		if y[i] > 0 {
-			d[i] = g[i]
-		} else {
-			d[i] = 0
-		}
-	}
+func (o *reluBack) Do(in ...G.Value) (G.Value, error) {
+	reluGrad(floats(in[0]), floats(in[1]), floats(o.out))
 	return o.out, nil
 }
 
@@ -104,12 +90,6 @@ func (o *linearDW) Do(in ...G.Value) (G.Value, error) {
 type linearDB struct{ op }
 
 func (o *linearDB) Do(in ...G.Value) (G.Value, error) {
-	g, d := floats(in[0]), floats(o.out)
-	clear(d)
-	for ; len(g) > 0; g = g[len(d):] {
-		for j, v := range g[:len(d)] {
-			d[j] += v
-		}
-	}
+	columnSums(floats(in[0]), floats(o.out))
 	return o.out, nil
 }

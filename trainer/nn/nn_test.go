@@ -321,7 +321,7 @@ func TestCheck(t *testing.T) {
 		{"orch's own keys", []any{"launcher.name", "pool", "study", nil, "sweep.seed", 1, "task.x", 1, "name", "n", "retry.n", 1, "volatile", []any{}, "env.A", "b"}, "[]"},
 		{"int for float", []any{"training.lr", 1}, "[]"},
 		{"misspelled", []any{"training.learning_rate", 0.1}, "[training.learning_rate: unknown key]"},
-		{"optimiser", []any{"training.optimizer", "adamw"}, `[training.optimizer: is "adamw", want one of adam, sgd (did you mean "adam"?)]`},
+		{"optimiser", []any{"training.optimizer", "adan"}, `[training.optimizer: is "adan", want one of adam, adamw, sgd (did you mean "adam"?)]`},
 		{"data", []any{"data.name", "digit"}, `[data.name: is "digit", want one of digits, mnist (did you mean "digits"?)]`},
 		{"seed", []any{"seed", 1.5}, "[seed: is the float 1.5, want an int]"},
 		{"split", []any{"data.val_fraction", 0.5, "data.test_fraction", 0.5}, "[data.val_fraction: is 0.5, which with data.test_fraction = 0.5 leaves nothing to train on, want a sum below 1]"},

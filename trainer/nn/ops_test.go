@@ -210,6 +210,14 @@ func TestOptimizers(t *testing.T) {
 			v := (0.999*0.001*a*a + 0.001*b*b) / (1 - 0.999*0.999)
 			return w - rate*m/(math.Sqrt(v)+1e-8)
 		},
+		"adamw": func(w, g1, g2 float64) float64 {
+			w *= 1 - rate*decay
+			w -= rate * g1 / (math.Abs(g1) + 1e-8)
+			w *= 1 - rate*decay
+			m := (0.9*0.1*g1 + 0.1*g2) / (1 - 0.9*0.9)
+			v := (0.999*0.001*g1*g1 + 0.001*g2*g2) / (1 - 0.999*0.999)
+			return w - rate*m/(math.Sqrt(v)+1e-8)
+		},
 	} {
 		f32 := func(x []float64) (y []float32) {
 			for _, v := range x {
@@ -220,7 +228,7 @@ func TestOptimizers(t *testing.T) {
 		w := f32(w0)
 		opt := optimizers[OptimizerName(name)](&Training{Momentum: mu, WeightDecay: decay}, &weights{list: []*weight{{data: w}}})
 		for i, g := range [][]float64{g1, g2} {
-			opt.begin(int64(i+1), rate)
+			opt.begin(int64(i+1), rate, 1)
 			if err := opt.Step([]G.ValueGrad{pair{w, f32(g)}}); err != nil {
 				t.Fatal(err)
 			}

@@ -10,8 +10,9 @@ import (
 // can be saved: everything it remembers between updates is in its slots.
 type optimizer interface {
 	G.Solver
-	// begin announces the next Step: its number, from 1, and learning rate.
-	begin(update int64, rate float64)
+	// begin announces the next Step: its number, from 1, its learning rate,
+	// and a factor on the gradients.
+	begin(update int64, rate, scale float64)
 	// slots are the arrays that it keeps, one element for each scalar of a
 	// weight: by name, in the order of the weights. Restoring copies into them.
 	slots() []slot
@@ -33,8 +34,9 @@ func newSlot(name string, w *weights) slot {
 
 // optimizers are the known update rules: `training.optimizer`.
 var optimizers = map[OptimizerName]func(p *Training, w *weights) optimizer{
-	"sgd":  newSGD,
-	"adam": newAdam,
+	"sgd":   newSGD,
+	"adam":  newAdam,
+	"adamw": newAdamW,
 }
 
 // OptimizerName names an entry of the table of optimisers.

@@ -255,7 +255,7 @@ func (s *session) step(steps int64) error {
 		return s.diverged("train.loss", loss)
 	}
 	total := steps * int64(s.p.Training.Epochs)
-	s.opt.begin(pg.Update+1, s.p.Training.LR*s.rate(pg.Update+1, total))
+	s.opt.begin(pg.Update+1, s.p.Training.LR*s.rate(pg.Update+1, total), 1)
 	if err := s.opt.Step(net.grads); err != nil {
 		return fmt.Errorf("update %d: %w", pg.Update+1, err)
 	}

@@ -1,3 +1,187 @@
 package main
 
-func vectors() {}
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// vectors writes the loops over single elements, as package nn's vector.go
+// has them in Go: each operation rounds by itself, so that both give the same
+// bits. They wait for memory, not for arithmetic: AVX2 is enough.
+func vectors() {
+	relu()
+	reluGrad()
+	columnSums()
+	sgd()
+	momentum()
+	adam()
+}
+
+// function begins a function whose first parameter is a number of elements, a
+// multiple of 8 and not 0.
+func function(name, params string, doc ...string) {
+	TEXT(name, NOSPLIT, "func(n int, "+params+")")
+	Pragma("noescape")
+	Doc(doc...)
+}
+
+// loop runs body for each 8 elements of the arrays.
+func loop(body func(at func(array string) Mem), arrays ...string) {
+	i, n := GP64(), load("n")
+	base := map[string]reg.Register{}
+	for _, a := range arrays {
+		base[a] = load(a)
+	}
+	XORQ(i, i)
+	Label("loop")
+	body(func(a string) Mem { return Mem{Base: base[a], Index: i, Scale: 4} })
+	ADDQ(Imm(8), i)
+	CMPQ(i, n)
+	JLT(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// constant is the i-th of the constants at base, each 8 times in a row.
+func constant(base reg.Register, i int) Mem { return at(base, 32*i) }
+
+func get(m Mem) reg.VecVirtual {
+	x := YMM()
+	VMOVUPS(m, x)
+	return x
+}
+
+func relu() {
+	function("reluAVX2", "y *float32", "reluAVX2 replaces what is below 0 by 0. NaN and -0 stay.")
+	zero := YMM()
+	VXORPS(zero, zero, zero)
+	loop(func(at func(string) Mem) {
+		x := get(at("y"))
+		VMAXPS(x, zero, x) // the second operand wins if one is NaN or both are 0
+		VMOVUPS(x, at("y"))
+	}, "y")
+}
+
+func reluGrad() {
+	function("reluGradAVX2", "y, grad, d *float32", "reluGradAVX2 computes d = g where y > 0, else 0.")
+	zero := YMM()
+	VXORPS(zero, zero, zero)
+	loop(func(at func(string) Mem) {
+		x := YMM()
+		VCMPPS(Imm(1), at("y"), zero, x) // 0 < y, ordered
+		VANDPS(at("grad"), x, x)
+		VMOVUPS(x, at("d"))
+	}, "y", "grad", "d")
+}
+
+func columnSums() {
+	function("columnSumsAVX2", "rows int, grad *float32, cols int, d *float32",
+		"columnSumsAVX2 computes d = the sum of rows > 0 rows of g, in their order, for n of",
+		"its cols columns.")
+	g, d, n, stride := load("grad"), load("d"), load("n"), load("cols")
+	SHLQ(Imm(2), stride)
+	block := func(vectors int) {
+		var acc []reg.VecVirtual
+		for range vectors {
+			x := YMM()
+			VXORPS(x, x, x)
+			acc = append(acc, x)
+		}
+		row, rows := GP64(), load("rows")
+		MOVQ(g, row)
+		name := map[int]string{4: "four", 1: "one"}[vectors]
+		Label(name + "row")
+		for v, x := range acc {
+			VADDPS(at(row, 32*v), x, x)
+		}
+		ADDQ(stride, row)
+		DECQ(rows)
+		JNZ(LabelRef(name + "row"))
+		for v, x := range acc {
+			VMOVUPS(x, at(d, 32*v))
+		}
+		ADDQ(U32(uint32(32*vectors)), g)
+		ADDQ(U32(uint32(32*vectors)), d)
+		SUBQ(U32(uint32(8*vectors)), n)
+	}
+	Label("four")
+	CMPQ(n, Imm(32))
+	JLT(LabelRef("one"))
+	block(4)
+	JMP(LabelRef("four"))
+	Label("one")
+	CMPQ(n, Imm(8))
+	JLT(LabelRef("end"))
+	block(1)
+	JMP(LabelRef("one"))
+	Label("end")
+	VZEROUPPER()
+	RET()
+}
+
+// direction computes g*scale + decay*w with the constants 0 and 1.
+func direction(at func(string) Mem, c, w reg.Register) reg.VecVirtual {
+	g, x := YMM(), YMM()
+	VMOVUPS(at("grad"), g)
+	VMULPS(constant(c, 0), g, g)
+	VMULPS(constant(c, 1), w, x)
+	VADDPS(x, g, g)
+	return g
+}
+
+func sgd() {
+	function("sgdAVX2", "w, grad, c *float32", "sgdAVX2 is the loop of sgd without momentum; c is scale, decay, rate.")
+	c := load("c")
+	loop(func(at func(string) Mem) {
+		w := get(at("w"))
+		g := direction(at, c, w)
+		VMULPS(constant(c, 2), g, g)
+		VSUBPS(g, w, w)
+		VMOVUPS(w, at("w"))
+	}, "w", "grad")
+}
+
+func momentum() {
+	function("momentumAVX2", "w, v, grad, c *float32", "momentumAVX2 is the loop of sgd with momentum; c is scale, decay, rate, mu.")
+	c := load("c")
+	loop(func(at func(string) Mem) {
+		w, v := get(at("w")), get(at("v"))
+		g := direction(at, c, w)
+		VMULPS(constant(c, 3), v, v)
+		VADDPS(g, v, v)
+		VMOVUPS(v, at("v"))
+		VMULPS(constant(c, 2), v, v)
+		VSUBPS(v, w, w)
+		VMOVUPS(w, at("w"))
+	}, "w", "v", "grad")
+}
+
+func adam() {
+	function("adamAVX2", "w, m, v, grad, c *float32",
+		"adamAVX2 is the loop of adam; c is scale, decay, b1, 1-b1, b2, 1-b2, 1/(1-b1^t), 1/(1-b2^t),",
+		"rate, epsilon, keep.")
+	c := load("c")
+	loop(func(at func(string) Mem) {
+		w, m, v, x := get(at("w")), get(at("m")), get(at("v")), YMM()
+		g := direction(at, c, w)
+		VMULPS(constant(c, 2), m, m)
+		VMULPS(constant(c, 3), g, x)
+		VADDPS(x, m, m)
+		VMOVUPS(m, at("m"))
+		VMULPS(constant(c, 4), v, v)
+		VMULPS(constant(c, 5), g, x)
+		VMULPS(g, x, x)
+		VADDPS(x, v, v)
+		VMOVUPS(v, at("v"))
+		VMULPS(constant(c, 6), m, m)
+		VMULPS(constant(c, 8), m, m)
+		VMULPS(constant(c, 7), v, v)
+		VSQRTPS(v, v)
+		VADDPS(constant(c, 9), v, v)
+		VDIVPS(v, m, m)
+		VMULPS(constant(c, 10), w, w)
+		VSUBPS(m, w, w)
+		VMOVUPS(w, at("w"))
+	}, "w", "m", "v", "grad")
+}
