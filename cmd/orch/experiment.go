@@ -154,6 +154,8 @@ func judge(plan *sweep.Plan) error {
 		_, problems := parseLauncher(g.Launcher)
 		errs = append(errs, problems...)
 	}
+	_, problems := results.ParseRetryPolicy(plan.Retry)
+	errs = append(errs, problems...)
 	if !plan.Study.IsNull() {
 		study, problems := report.ParseStudy(plan.Study)
 		errs = append(errs, problems...)

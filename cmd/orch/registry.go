@@ -132,7 +132,7 @@ func (m *machines) close() {
 func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bool) (*dispatch.Dispatcher, func()) {
 	m := &machines{p: p, tree: s.Tree()}
 	d := &dispatch.Dispatcher{
-		Sweep: s, Snapshot: sn, Launcher: m.get, Now: time.Now,
+		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.workers, Now: time.Now,
 		MayStart: func(spec launcher.Spec) bool { return mayStart || spec.Backend != pool.Backend.Name },
 		Worker: func(key string, spec launcher.Spec) (argv, env []string, err error) {
 			exe, err := os.Executable()
@@ -144,8 +144,13 @@ func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bo
 			}
 			argv = []string{exe, "--log-level=" + p.log.GetLevel().String(), "worker", "--results=" + s.Tree().Path(), "--sweep=" + s.Name, "--group=" + key,
 				"--parallel=" + strconv.Itoa(spec.Parallel), "--threads=" + strconv.Itoa(spec.Threads)}
-			if spec.Time > 0 {
-				argv = append(argv, "--time="+spec.Time.String())
+			for _, limit := range []struct {
+				flag string
+				d    time.Duration
+			}{{"time", spec.Time}, {"timeout", spec.Timeout}, {"stall", spec.Stall}} {
+				if limit.d > 0 {
+					argv = append(argv, "--"+limit.flag+"="+limit.d.String())
+				}
 			}
 			return argv, nil, nil
 		},

@@ -28,6 +28,8 @@ func workerCommand(p *program) *cli.Command {
 			&cli.IntFlag{Name: "parallel", Value: 1, Usage: "runs at once"},
 			&cli.IntFlag{Name: "threads", Value: 1, Usage: "CPU threads per run"},
 			&cli.DurationFlag{Name: "time", Usage: "time of the allocation, from now"},
+			&cli.DurationFlag{Name: "timeout", Usage: "end a run that takes longer"},
+			&cli.DurationFlag{Name: "stall", Usage: "end a run that logs and measures nothing for so long"},
 			&cli.StringFlag{Name: "job", Usage: "the scheduler's `ID` of the job"},
 			&cli.BoolFlag{Name: "durable", Usage: "sync every result before it counts"},
 		},
@@ -55,6 +57,7 @@ func (p *program) worker(c *cli.Context) error {
 	w := &trainer.Worker{
 		Sweep: s, Group: c.String("group"), Holder: h,
 		Parallel: c.Int("parallel"), Threads: c.Int("threads"), GPUs: visibleGPUs(),
+		Timeout: c.Duration("timeout"), Stall: c.Duration("stall"),
 		Durable: c.Bool("durable"), Trainer: trainerFor, Log: p.log,
 	}
 	if d := c.Duration("time"); d > 0 {

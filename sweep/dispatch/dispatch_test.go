@@ -74,8 +74,11 @@ func (t sleeper) Train(ctx context.Context, r *trainer.Run) error {
 	}
 	fmt.Fprintf(f, "%s %d\n", r.Name, os.Getpid())
 	f.Close()
-	if number("x") == 99 {
+	switch number("x") {
+	case 99:
 		return errors.New("this one always fails")
+	case 77:
+		return &trainer.Failure{Class: results.OutOfMemory, Exit: 137, Err: errors.New("never enough")}
 	}
 	select {
 	case <-time.After(time.Duration(number("ms")) * time.Millisecond):
@@ -147,6 +150,7 @@ func (f *fixture) dispatcher(argv ...string) *Dispatcher {
 		f.t.Fatal(err)
 	}
 	return &Dispatcher{Sweep: f.s, Snapshot: sn, Now: time.Now,
+		Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil },
 		Launcher: func(_ context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error) {
 			spec, errs := launcher.Registry{pool.Backend}.ParseSpec(table.Any().(map[string]any))
 			return p, spec, errors.Join(errs...)
@@ -377,4 +381,49 @@ func suffix(f *fixture, i int) string {
 		f.t.Fatal(err)
 	}
 	return p.Runs[i].ID[:4]
+}
+
+func TestThePolicyTriesAgain(t *testing.T) {
+	f := newFixture(t)
+	f.publish(`
+ms = 1
+[retry]
+failed = 2
+out_of_memory = 1
+memory_factor = 3
+[launcher]
+backend = "pool"
+n_jobs = 2
+mem = "10M"
+[sweep]
+x = [1, 77, 99]
+`, results.KindPlan)
+	out, err := f.dispatcher().Drive(t.Context(), nil, func(*Outcome) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Counts.Done != 1 || out.Counts.Failed != 2 {
+		t.Errorf("counts = %+v, want 1 done, 2 failed", out.Counts)
+	}
+	want := map[string]int{"x1": 1, "x77": 2, "x99": 3}
+	for name, n := range f.executed() {
+		if x := strings.Split(name, "-")[1]; want[x] != n {
+			t.Errorf("%s was executed %d times, want %d", name, n, want[x])
+		}
+	}
+	raised := false
+	sn, err := f.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seg := range sn.Plan.Segments {
+		for _, g := range seg.Groups {
+			mem, _ := g.Launcher.Lookup("mem")
+			raised = raised || mem.Text() == "30M"
+		}
+	}
+	if !raised {
+		t.Error("no segment asks for 30M: the memory was not raised")
+	}
+	f.sound()
 }

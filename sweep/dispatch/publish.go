@@ -20,6 +20,8 @@ type Publication struct {
 	// how many runs each executes at a time, for the sizes of blocks; known
 	// says whether the request states how long a run takes.
 	Workers func(table override.Value) (workers, parallel int, known bool, err error)
+
+	launcher func(table override.Value) override.Value // of a retry: changes the request
 }
 
 // Published says what publishing did.

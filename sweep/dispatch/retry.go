@@ -66,9 +66,14 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 			}
 		}
 		key := sn.Plan.Key(st.Run.Tries[len(st.Run.Tries)-1].Block)
+		table := sn.Plan.Group(key).Launcher
+		if o.launcher != nil {
+			table = o.launcher(table)
+			key = results.GroupKey(table)
+		}
 		if _, ok := group[key]; !ok {
 			group[key] = len(h.Groups)
-			h.Groups = append(h.Groups, results.Group{Key: key, Launcher: sn.Plan.Group(key).Launcher})
+			h.Groups = append(h.Groups, results.Group{Key: key, Launcher: table})
 		}
 		spec := *st.Run.Spec
 		spec.Base += offset[seg]

@@ -29,6 +29,10 @@ type Dispatcher struct {
 	// Worker returns the command line of a worker for a resource request.
 	Worker func(key string, spec launcher.Spec) (argv, env []string, err error)
 
+	// Workers says how many workers a request can have; see [Publication]. nil:
+	// the sweep's retry policy is left to other Steps.
+	Workers func(table override.Value) (workers, parallel int, known bool, err error)
+
 	// Now is the clock, with its monotonic reading.
 	Now func() time.Time
 
@@ -54,6 +58,18 @@ type Outcome struct {
 	Waiting int      // generations whose grace time is not over
 	Left    int      // runs that are neither ended nor stopped by an order
 	Notes   []string // what a person should know
+}
+
+// look derives the states of the runs.
+func (o *Outcome) look(sn *results.Snapshot) {
+	o.States = sn.Derive()
+	o.Counts = results.Count(o.States)
+	o.Left = 0
+	for _, st := range o.States {
+		if st.State == results.StateQueued || st.State == results.StateRunning {
+			o.Left++
+		}
+	}
 }
 
 // Over reports whether nothing is left that a later Step or a worker could do.
@@ -96,12 +112,9 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 			return nil, err
 		}
 	}
-	out.States = d.Snapshot.Derive()
-	out.Counts = results.Count(out.States)
-	for _, st := range out.States {
-		if st.State == results.StateQueued || st.State == results.StateRunning {
-			out.Left++
-		}
+	out.look(d.Snapshot)
+	if err := d.again(out); err != nil {
+		errs = append(errs, err)
 	}
 	d.count(subs, jobs, out)
 	if err := d.topUp(ctx, subs, jobs, out); err != nil {

@@ -1,0 +1,91 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"orch/launcher"
+	"orch/sweep/override"
+	"orch/sweep/results"
+)
+
+// again publishes the tries that the sweep's [retry] policy grants by itself:
+// after a program's own error if it says so, and with more memory after running
+// out of it. A run has as many tries as its ends and its policy allow, so
+// however many Steps look, each grant is made once: the segment's number is
+// taken by the first.
+func (d *Dispatcher) again(out *Outcome) error {
+	header := d.Snapshot.Plan.Header()
+	if header == nil {
+		return nil
+	}
+	policy, _ := results.ParseRetryPolicy(header.Retry)
+	grant := map[string]results.Class{}
+	for _, st := range out.States {
+		if st.State != results.StateFailed || !st.Run.Planned || st.End.GiveUp || st.Order != nil {
+			continue
+		}
+		switch n := endsOf(st); {
+		case st.End.Class == results.Failed && n[results.Failed] <= policy.Failed,
+			st.End.Class == results.OutOfMemory && n[results.OutOfMemory] <= policy.OutOfMemory:
+			grant[st.Run.ID] = st.End.Class
+		}
+	}
+	if len(grant) == 0 || d.Workers == nil {
+		return nil
+	}
+	for class, change := range map[results.Class]func(override.Value) override.Value{
+		results.Failed:      nil,
+		results.OutOfMemory: func(l override.Value) override.Value { return raiseMemory(l, policy.MemoryFactor) },
+	} {
+		any := false
+		for _, c := range grant {
+			any = any || c == class
+		}
+		if !any {
+			continue
+		}
+		r, err := retry(d.Sweep, d.Snapshot, func(st results.RunState) bool { return grant[st.Run.ID] == class },
+			"by the retry policy: "+class.String(), Publication{Workers: d.Workers, launcher: change})
+		if errors.Is(err, results.ErrChanged) {
+			return nil // another Step was first: look again next time
+		}
+		if err != nil {
+			return err
+		}
+		if r.Again > 0 {
+			out.Notes = append(out.Notes, fmt.Sprintf("%d runs get another try (%s)", r.Again, class))
+			if _, err := d.Snapshot.Refresh(); err != nil {
+				return err
+			}
+			out.look(d.Snapshot)
+		}
+	}
+	return nil
+}
+
+// endsOf counts how the tries of a run ended so far.
+func endsOf(st results.RunState) map[results.Class]int {
+	n := map[results.Class]int{}
+	for _, a := range st.Attempts {
+		if a.Counts && a.End != nil {
+			n[a.End.Class]++
+		}
+	}
+	return n
+}
+
+// raiseMemory returns a resource request with factor times the memory. A
+// request without a limit stays as it is.
+func raiseMemory(table override.Value, factor float64) override.Value {
+	mem, ok := table.Lookup("mem")
+	if !ok {
+		return table
+	}
+	mib, err := launcher.ParseMem(mem.Any())
+	if err != nil || mib == 0 {
+		return table
+	}
+	return table.With("mem", override.QuotedValue(fmt.Sprintf("%dM", int64(math.Ceil(float64(mib)*factor)))))
+}
