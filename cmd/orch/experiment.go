@@ -41,6 +41,17 @@ func planFlags() []cli.Flag {
 	}
 }
 
+// runFlags are the flags that decide how a plan is executed.
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "report", Usage: "write the report at the end"},
+		&cli.BoolFlag{Name: "rerun", Usage: "run everything again; earlier results no longer count"},
+		&cli.BoolFlag{Name: "detach", Usage: "return at once; the workers of this machine go on after logout"},
+		&cli.BoolFlag{Name: "wait", Usage: "with a scheduler: stay until all runs have ended"},
+		&cli.DurationFlag{Name: "timeout", Usage: "leave cleanly after so long, with exit code 5"},
+	}
+}
+
 // source returns the config search path: --config-dir or ./configs, then the
 // configs inside the binary.
 func (p *program) source(c *cli.Context) (*compose.Source, error) {

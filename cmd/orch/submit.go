@@ -21,10 +21,7 @@ func submitCommand(p *program) *cli.Command {
 		ArgsUsage: "SWEEP.toml [KEY=VALUE...]",
 		Description: "With the launcher joblib it starts workers on this machine and shows their progress until all runs have ended.\n" +
 			"Submitting a file again runs only what has no result. Ctrl-C leaves cleanly; submit the file again to go on.",
-		Flags: append(planFlags(),
-			&cli.BoolFlag{Name: "report", Usage: "write the report at the end"},
-			&cli.BoolFlag{Name: "rerun", Usage: "run everything again; earlier results no longer count"},
-		),
+		Flags:  append(planFlags(), runFlags()...),
 		Action: func(c *cli.Context) error { return p.submit(c) },
 	}
 }
@@ -75,11 +72,18 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, with
 	if err != nil {
 		return err
 	}
-	d, closeAll := p.dispatcher(s, sn, true)
-	progress := newProgress(p)
-	out, err := d.Drive(p.ctx, p.leave, progress.step)
-	closeAll()
-	progress.clear()
+	if outlive(sn) && !c.Bool("wait") && !c.Bool("report") {
+		out, err := p.send(s, sn)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stdout, "%d workers asked for; orch status %s shows them, orch collect moves on what is left\n", out.Started, s.Name)
+		return nil
+	}
+	if c.Bool("detach") {
+		return p.detach(s)
+	}
+	out, err := p.drive(s, sn, c.Duration("timeout"))
 	if errors.Is(err, dispatch.ErrInterrupted) {
 		t, ferr := p.finish(s, sn, pub.IDs)
 		if ferr == nil {
@@ -101,6 +105,14 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, with
 			return err
 		}
 		fmt.Fprintf(p.stdout, "report   %s\n", dir)
+	}
+	if out.Counts.Held > 0 {
+		for _, st := range out.States {
+			if st.State == results.StateHeld && st.Order != nil {
+				fmt.Fprintf(p.stderr, "orch: %d runs are held: %s\n", out.Counts.Held, oneLine(st.Order.Cause))
+				break
+			}
+		}
 	}
 	if out.Counts.Failed > 0 {
 		return quiet(exitSomeFailed)

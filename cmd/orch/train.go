@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/urfave/cli/v2"
 
 	"orch/sweep/compose"
@@ -14,11 +16,9 @@ func trainCommand(p *program) *cli.Command {
 		ArgsUsage: "[KEY=VALUE...]",
 		Description: "orch train model=net5 training.epochs=10\norch train --multirun model=net2,net5 training.epochs=2,5\norch train +experiment=sweep_models\n" +
 			"Runs go to the sweep \"train\" unless --name or a preset names another.",
-		Flags: append(append(planFlags(), configFlags()...),
+		Flags: append(slices.Concat(planFlags(), runFlags(), configFlags()),
 			&cli.StringFlag{Name: "config-name", Aliases: []string{"config"}, Value: "train", Usage: "primary config `NAME`"},
 			&cli.BoolFlag{Name: "multirun", Aliases: []string{"m"}, Usage: "comma lists and ranges are sweeps"},
-			&cli.BoolFlag{Name: "rerun", Usage: "run again what has a result"},
-			&cli.BoolFlag{Name: "report", Usage: "write the report at the end"},
 			jsonFlag(),
 		),
 		Action: func(c *cli.Context) error { return p.train(c) },

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"orch/launcher/pool"
+	"orch/sweep/dispatch"
+	"orch/sweep/results"
+)
+
+func driveCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:        "drive",
+		Usage:       "start workers for a sweep until nothing is left (internal)",
+		Description: "What orch submit --detach leaves behind.",
+		Hidden:      true,
+		Flags:       []cli.Flag{resultsFlag(), &cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"}},
+		Action: func(c *cli.Context) error {
+			tree, err := openTree(c)
+			if err != nil {
+				return err
+			}
+			defer tree.Close()
+			s, err := tree.Sweep(c.String("sweep"))
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			sn, err := s.Snapshot()
+			if err != nil {
+				return err
+			}
+			out, err := p.drive(s, sn, 0)
+			if err != nil {
+				return err
+			}
+			if _, err := fold(s, sn); err != nil {
+				return err
+			}
+			if out.Counts.Failed > 0 {
+				return quiet(exitSomeFailed)
+			}
+			return nil
+		},
+	}
+}
+
+// drive makes Steps until the sweep is over, or until the timeout, if there is one.
+func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Duration) (*dispatch.Outcome, error) {
+	d, closeAll := p.dispatcher(s, sn, true)
+	defer closeAll()
+	progress := newProgress(p)
+	defer progress.clear()
+	leave := p.leave
+	var late chan struct{}
+	if timeout > 0 {
+		late = make(chan struct{})
+		stop := time.AfterFunc(timeout, func() { close(late) })
+		defer stop.Stop()
+		leave = merge(p.leave, late)
+	}
+	out, err := d.Drive(p.ctx, leave, progress.step)
+	if errors.Is(err, dispatch.ErrInterrupted) && late != nil {
+		select {
+		case <-late:
+			return out, &codeError{exitTimeout, fmt.Errorf("not over after %v; the same command goes on waiting", timeout)}
+		default:
+		}
+	}
+	return out, err
+}
+
+// merge returns a channel that is closed when either is.
+func merge(a, b <-chan struct{}) <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		defer close(c)
+		select {
+		case <-a:
+		case <-b:
+		}
+	}()
+	return c
+}
+
+// detach leaves the driving of a sweep to a process of its own, which outlives
+// this one and its terminal.
+func (p *program) detach(s *results.Sweep) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	frozen, err := s.Tree().FreezeBinary(exe)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.Path(), fmt.Sprintf("drive-%s.log", time.Now().UTC().Format("20060102-150405")))
+	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(frozen, "drive", "--results="+s.Tree().Path(), "--sweep="+s.Name)
+	cmd.Stdout, cmd.Stderr = log, log
+	ownSession(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start in the background: %w", err)
+	}
+	fmt.Fprintf(p.stdout, "running in the background as process %d; orch status %s shows it, kill %d ends it cleanly\nlog      %s\n", cmd.Process.Pid, s.Name, cmd.Process.Pid, path)
+	return cmd.Process.Release()
+}
+
+// outlive reports whether the workers of every open request of a sweep go on
+// when this process ends.
+func outlive(sn *results.Snapshot) bool {
+	for _, key := range sn.Plan.Keys() {
+		g := sn.Plan.Group(key)
+		if g == nil {
+			continue
+		}
+		if spec, _ := parseLauncher(g.Launcher); spec.Backend == pool.Backend.Name {
+			return false
+		}
+	}
+	return true
+}
+
+// send makes Steps until there is no more to start for now: a submit to a
+// scheduler returns as soon as it has answered.
+func (p *program) send(s *results.Sweep, sn *results.Snapshot) (*dispatch.Outcome, error) {
+	d, closeAll := p.dispatcher(s, sn, true)
+	defer closeAll()
+	for started := 0; ; {
+		out, err := d.Step(p.ctx)
+		if err != nil {
+			return out, err
+		}
+		started += out.Started
+		for _, n := range out.Notes {
+			fmt.Fprintf(p.stderr, "orch: %s\n", oneLine(n))
+		}
+		if out.Started == 0 {
+			out.Started = started
+			return out, nil
+		}
+	}
+}

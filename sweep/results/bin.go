@@ -1,0 +1,58 @@
+package results
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// FreezeBinary puts a copy of a program into the tree's bin/ folder, named by
+// its content, and returns the copy's absolute path. Workers that start later,
+// on other hosts or after the user has built a new version, run this one.
+func (t *Tree) FreezeBinary(program string) (string, error) {
+	src, err := os.Open(program)
+	if err != nil {
+		return "", fmt.Errorf("freeze binary: %w", err)
+	}
+	defer src.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, src)
+	if err != nil {
+		return "", fmt.Errorf("freeze binary: %w", err)
+	}
+	name := "bin/orch-" + hex.EncodeToString(sum.Sum(nil)[:8])
+	path := filepath.Join(t.path, name)
+	if st, err := t.root.Stat(name); err == nil && st.Size() == size {
+		return path, nil
+	}
+	if err := t.root.Mkdir("bin", dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("freeze binary: %w", err)
+	}
+	temp := "bin/" + tempPrefix + randomHex(8)
+	defer t.root.Remove(temp)
+	dst, err := t.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	if err != nil {
+		return "", fmt.Errorf("freeze binary: %w", err)
+	}
+	_, err = src.Seek(0, io.SeekStart)
+	if err == nil {
+		_, err = io.Copy(dst, src)
+	}
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err = errors.Join(err, dst.Close()); err == nil {
+		if err = t.root.Link(temp, name); errors.Is(err, fs.ErrExist) {
+			err = nil // another submit froze the same bytes
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("freeze binary: %w", err)
+	}
+	return path, syncDir(t.root, "bin")
+}
