@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"orch/sweep/override"
@@ -35,7 +36,7 @@ func (b *builder) classify(inputs []Input) ([]Input, error) {
 			}
 			values = append(values, in)
 		default:
-			if err := b.choose(key, in); err != nil {
+			if err := b.choose(key, in, len(values)); err != nil {
 				return nil, err
 			}
 		}
@@ -43,22 +44,24 @@ func (b *builder) classify(inputs []Input) ([]Input, error) {
 	return values, nil
 }
 
-// choose notes an override that chooses options of a group.
-func (b *builder) choose(group string, in Input) error {
+// choose notes an override that chooses options of a group. values is how many
+// value overrides stand before it. What is no name of an option is an error
+// only if the group turns out to be in use.
+func (b *builder) choose(group string, in Input, values int) error {
 	switch in.Op {
 	case override.Extend:
 		return fail(ClassGroupType, in.From, "write the whole list of options", "%s: %s is a group", in.text(), in.key())
 	case override.ForceAdd:
 		return fail(ClassForceGroup, in.From, fmt.Sprintf("write +%s=%s for a group that has no choice yet, else %s=%s", in.key(), in.Value.Text(), in.key(), in.Value.Text()), "%s: ++ does not choose options of a group", in.text())
 	}
-	if in.Value.IsNull() {
-		return groupType(in.key(), in.Value, in.From)
-	}
 	p, err := parsePick(in.key(), in.Value, in.From)
-	if err != nil {
+	if in.Op == override.Add && err != nil {
 		return err
 	}
 	if in.Op == override.Add && (group != "launcher" || in.HasPackage) {
+		if p.null {
+			return groupType(in.key(), in.Value, in.From)
+		}
 		e := entry{group: group, pick: p, external: true, from: in.From, pkg: in.Package, hasPkg: in.HasPackage}
 		b.appends = append(b.appends, e)
 		return checkPath(in.From, "group", p.options...)
@@ -67,8 +70,14 @@ func (b *builder) choose(group string, in Input) error {
 	if in.HasPackage {
 		key = choiceKey(group, globalPkg(in.Package))
 	}
+	if p.null {
+		err = groupType(in.key(), in.Value, in.From)
+	}
 	soft := key == "launcher"
-	b.choices[key] = &choice{pick: p, from: in.From, text: in.text(), external: true, soft: soft, seq: len(b.choices)}
+	if soft && err != nil {
+		return err
+	}
+	b.choices[key] = &choice{pick: p, from: in.From, text: in.text(), external: true, soft: soft, seq: len(b.choices), in: in, before: values, err: err}
 	return nil
 }
 
@@ -77,9 +86,26 @@ func globalPkg(pkg string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(pkg, "_global_"), ".")
 }
 
-// fallBack makes deletions that met no choice deletions of values, where there
-// is such a value: ~training, when training is also a folder's name.
-func (b *builder) fallBack(root *node, values *[]Input) {
+// fallBack makes overrides that met no choice overrides of values, where there
+// is such a value: ~training or training=null, when training is also the name
+// of a folder that this config does not use (one of the shipped configs, say).
+func (b *builder) fallBack(root *node, primary string, values *[]Input) {
+	choices := sortedBySeq(b.choices)
+	slices.SortStableFunc(choices, func(x, y string) int { return b.choices[y].before - b.choices[x].before })
+	for _, key := range choices {
+		c := b.choices[key]
+		if c.used || c.soft || !c.external || c.in.Op != override.Change || c.in.HasPackage {
+			continue
+		}
+		// The name of an option where there is a table was meant as a choice,
+		// unless the group is none of this config's own.
+		old := root.get(strings.Split(key, "."))
+		_, chosen := b.known[key]
+		if !chosen && old != nil && (c.err != nil || old.kind == leaf || b.src.below(key, primary)) {
+			c.used = true
+			*values = slices.Insert(*values, c.before, c.in)
+		}
+	}
 	for _, key := range sortedKeys(b.deletions) {
 		d := b.deletions[key]
 		_, chosen := b.known[key]

@@ -86,7 +86,7 @@ func (s *Source) ComposeInputs(p Primary, inputs []Input) (*Config, error) {
 	if err := b.merge(c, root); err != nil {
 		return nil, err
 	}
-	b.fallBack(c.root, &values)
+	b.fallBack(c.root, p.Name, &values)
 	if err := b.unused(root); err != nil {
 		return nil, err
 	}

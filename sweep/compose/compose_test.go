@@ -363,3 +363,38 @@ func TestWith(t *testing.T) {
 		t.Errorf("Origin = %q, want %q", got, want)
 	}
 }
+
+// The shipped configs lie below a user's folder. That they have a folder
+// called like a key of the user's config must not make the key a group.
+func TestGroupsOfALowerLayer(t *testing.T) {
+	src := &Source{Layers: []Layer{
+		{"mine", tree("-- conf.toml --\ndata = \"faces\"\nepochs = 1\n[training]\nlr = 0.1\n-- optim/sgd.toml --\nkind = \"sgd\"\n-- inline.toml --\n[optim]\nkind = \"own\"\n")},
+		{"embedded", tree("-- train.toml --\n-- training/adam.toml --\nlr = 1\n-- data/digits.toml --\nname = \"digits\"\n")},
+	}}
+	for _, test := range []struct{ primary, overrides, want string }{
+		{"conf", "training=null", `{"data":"faces","epochs":1,"training":null}`},
+		{"conf", "training=adam", `{"data":"faces","epochs":1,"training":"adam"}`},
+		{"conf", "data=digits", `{"data":"digits","epochs":1,"training":{"lr":0.1}}`},
+		{"conf", "data=7 training.lr=2", `{"data":7,"epochs":1,"training":{"lr":2}}`},
+		{"conf", "training.lr=3 training=4 epochs=2", `{"data":"faces","epochs":2,"training":4}`},
+		{"inline", "optim=null", `{"optim":null}`},
+		{"inline", "optim=sgd", "error: no_such_group"},
+		{"conf", "optim=5", "error: group_value_type"},
+		{"conf", "+training=adam", `{"data":"faces","epochs":1,"training":{"lr":1}}`},
+	} {
+		cfg, err := src.Compose(Primary{Name: test.primary}, parse(t, strings.Fields(test.overrides)...))
+		if want, ok := strings.CutPrefix(test.want, "error: "); ok {
+			if ClassOf(err) != want {
+				t.Errorf("%s %s: error %v, want class %s", test.primary, test.overrides, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s %s: %v", test.primary, test.overrides, err)
+			continue
+		}
+		if got := string(cfg.Tree().AppendJSON(nil)); got != test.want {
+			t.Errorf("%s %s\ngot  %s\nwant %s", test.primary, test.overrides, got, test.want)
+		}
+	}
+}

@@ -131,7 +131,10 @@ type choice struct {
 	external bool   // by an override
 	soft     bool   // nothing to override is no error
 	used     bool
-	seq      int // order of registration
+	seq      int   // order of registration
+	err      error // why it is no choice of a group that is in use
+	in       Input // of an override
+	before   int   // how many value overrides stand before it
 }
 
 // builder builds the defaults tree.
@@ -286,6 +289,9 @@ func (in *inclusion) deleteKey() string {
 func (b *builder) child(k *inclusion, eligible int) error {
 	if c := b.overridden(k, eligible); c != nil {
 		c.used = true
+		if c.err != nil {
+			return c.err
+		}
 		k.pick, k.picked = c.pick, c
 		if err := checkPath(c.from, "group", c.pick.options...); err != nil {
 			return err

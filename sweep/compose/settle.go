@@ -153,6 +153,9 @@ func (b *builder) unused(root *inclusion) error {
 		if c.used || c.soft {
 			continue
 		}
+		if c.err != nil {
+			return c.err
+		}
 		group, _, _ := strings.Cut(key, "@")
 		var others []string
 		for _, k := range inUse {

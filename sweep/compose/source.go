@@ -114,6 +114,21 @@ func (s *Source) IsGroup(name string) bool {
 	return is
 }
 
+// below reports whether a group exists only in layers below the one that has
+// the primary config (the first layer for a sweep file): then whoever wrote
+// that config need not know of the group.
+func (s *Source) below(group, primary string) bool {
+	for _, layer := range s.Layers {
+		if info, err := fs.Stat(layer.FS, group); err == nil && info.IsDir() {
+			return false
+		}
+		if _, err := fs.Stat(layer.FS, primary+ext); err == nil || primary == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Options returns the options of a group over all layers, sorted; nil if there
 // is no such group. The group "" has the configs of the top folder.
 func (s *Source) Options(group string) []string {
