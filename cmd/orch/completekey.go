@@ -103,12 +103,16 @@ func (c *completer) overrides(file string) []candidate {
 		return list
 	}
 	tree := config.Tree()
-	for _, k := range leaves("", tree) {
+	for _, k := range leaves("", tree.Without("study").Without("sweep")) {
 		help := ""
 		if v, ok := tree.Get(k); ok {
 			help = "now " + oneLine(v.Text())
 		}
 		list = append(list, candidate{op + k + end, help})
+	}
+	axes, _ := tree.Lookup("sweep")
+	for _, f := range axes.Fields() { // an override replaces an axis of the file
+		list = append(list, candidate{op + f.Key.Text() + end, "axis"})
 	}
 	return list
 }

@@ -69,6 +69,13 @@ func (p *program) printConfig(c *cli.Context, primary compose.Primary, args []st
 	if err != nil {
 		return asUsage(err)
 	}
+	if _, chosen := config.Tree().Get("launcher.name"); !chosen && (c.String("cfg") == "launcher" || c.String("cfg") == "all") {
+		fallback := override.Override{Op: override.Change, Key: "launcher", HasValue: true, Value: override.StringValue(defaultLauncher)}
+		inputs = append(compose.Inputs(compose.Origin{Text: "the default launcher"}, fallback), inputs...)
+		if config, err = source.ComposeInputs(primary, inputs); err != nil {
+			return asUsage(err)
+		}
+	}
 	if c.IsSet("info") {
 		return p.printInfo(c.String("info"), config)
 	}
