@@ -14,6 +14,20 @@ import (
 type weights struct {
 	seed int64
 	list []*weight
+
+	noises map[string]*rand.PCG // streams that training draws from; see noise
+}
+
+// noise returns the stream of this purpose. All graphs of a run draw from the
+// same one, and checkpoints have its state.
+func (w *weights) noise(purpose string) *rand.PCG {
+	if w.noises[purpose] == nil {
+		if w.noises == nil {
+			w.noises = map[string]*rand.PCG{}
+		}
+		w.noises[purpose] = stream(w.seed, purpose)
+	}
+	return w.noises[purpose]
 }
 
 // weight is one parameter: a matrix.
@@ -50,7 +64,9 @@ type builder struct {
 	nodes   G.Nodes // of the weights, in their order
 	image   []int   // shape of one example, for models that care
 	gemm    *multiplier
-	ops     int // made so far; gives each its name
+
+	training bool // the graph will have a loss and gradients
+	ops      int  // made so far; gives each its name
 }
 
 // weight adds the rows x cols parameter of this name to the graph. The first
@@ -113,7 +129,7 @@ func (d *design) network(batch int, withLoss bool) (*network, error) {
 	building.Lock()
 	defer building.Unlock()
 
-	b := &builder{graph: G.NewGraph(), weights: d.weights, image: d.image, gemm: d.gemm}
+	b := &builder{graph: G.NewGraph(), weights: d.weights, image: d.image, gemm: d.gemm, training: withLoss}
 	n := &network{batch: batch}
 	features := tensor.Shape(d.image).TotalSize()
 	x := b.input("x", batch, features, &n.x)

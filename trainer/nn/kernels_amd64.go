@@ -78,3 +78,15 @@ func momentumAVX2(n int, w *float32, v *float32, grad *float32, c *float32)
 //
 //go:noescape
 func adamAVX2(n int, w *float32, m *float32, v *float32, grad *float32, c *float32)
+
+// poolAVX2 computes y, [pixels, n], as the largest of 0 and 2x2 pixels of n channels in the
+// rows top and bottom. NaN wins.
+//
+//go:noescape
+func poolAVX2(n int, pixels int, top *float32, bottom *float32, y *float32)
+
+// poolGradAVX2 gives each gradient to the first of the four inputs that is equal to y, if
+// y > 0, and 0 to the others; the arrays are as for poolAVX2.
+//
+//go:noescape
+func poolGradAVX2(n int, pixels int, top *float32, bottom *float32, y *float32, grad *float32, dtop *float32, dbottom *float32)

@@ -1964,3 +1964,97 @@ loop:
 	JLT     loop
 	VZEROUPPER
 	RET
+
+// func poolAVX2(n int, pixels int, top *float32, bottom *float32, y *float32)
+// Requires: AVX
+TEXT ·poolAVX2(SB), NOSPLIT, $0-40
+	MOVQ   top+16(FP), AX
+	MOVQ   bottom+24(FP), CX
+	MOVQ   y+32(FP), DX
+	MOVQ   pixels+8(FP), BX
+	MOVQ   n+0(FP), SI
+	VXORPS Y0, Y0, Y0
+	SHLQ   $0x02, SI
+
+pixel:
+	XORQ DI, DI
+
+channel:
+	VMOVUPS (AX)(DI*1), Y1
+	LEAQ    (SI)(DI*1), R8
+	VMOVUPS (AX)(R8*1), Y2
+	VCMPPS  $0x03, Y2, Y1, Y3
+	VMAXPS  Y2, Y1, Y1
+	VORPS   Y3, Y1, Y1
+	VMOVUPS (CX)(DI*1), Y2
+	VCMPPS  $0x03, Y2, Y1, Y3
+	VMAXPS  Y2, Y1, Y1
+	VORPS   Y3, Y1, Y1
+	VMOVUPS (CX)(R8*1), Y2
+	VCMPPS  $0x03, Y2, Y1, Y3
+	VMAXPS  Y2, Y1, Y1
+	VORPS   Y3, Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (DX)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, DI
+	CMPQ    DI, SI
+	JLT     channel
+	LEAQ    (AX)(SI*2), AX
+	LEAQ    (CX)(SI*2), CX
+	DECQ    BX
+	JNZ     pixel
+	VZEROUPPER
+	RET
+
+// func poolGradAVX2(n int, pixels int, top *float32, bottom *float32, y *float32, grad *float32, dtop *float32, dbottom *float32)
+// Requires: AVX
+TEXT ·poolGradAVX2(SB), NOSPLIT, $0-64
+	MOVQ   top+16(FP), AX
+	MOVQ   bottom+24(FP), CX
+	MOVQ   y+32(FP), DX
+	MOVQ   grad+40(FP), BX
+	MOVQ   dtop+48(FP), SI
+	MOVQ   dbottom+56(FP), DI
+	MOVQ   n+0(FP), R8
+	VXORPS Y0, Y0, Y0
+	SHLQ   $0x02, R8
+
+pixel:
+	XORQ R9, R9
+
+channel:
+	LEAQ    (R8)(R9*1), R10
+	VMOVUPS (DX), Y1
+	VMOVUPS (BX), Y2
+	VCMPPS  $0x01, Y1, Y0, Y3
+	VANDPS  Y3, Y2, Y2
+	VCMPPS  $0x00, (AX)(R9*1), Y1, Y3
+	VANDPS  Y2, Y3, Y4
+	VMOVUPS Y4, (SI)(R9*1)
+	VANDNPS Y2, Y3, Y2
+	VCMPPS  $0x00, (AX)(R10*1), Y1, Y3
+	VANDPS  Y2, Y3, Y4
+	VMOVUPS Y4, (SI)(R10*1)
+	VANDNPS Y2, Y3, Y2
+	VCMPPS  $0x00, (CX)(R9*1), Y1, Y3
+	VANDPS  Y2, Y3, Y4
+	VMOVUPS Y4, (DI)(R9*1)
+	VANDNPS Y2, Y3, Y2
+	VCMPPS  $0x00, (CX)(R10*1), Y1, Y1
+	VANDPS  Y2, Y1, Y3
+	VMOVUPS Y3, (DI)(R10*1)
+	VANDNPS Y2, Y1, Y2
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, R9
+	CMPQ    R9, R8
+	JLT     channel
+	LEAQ    (AX)(R8*2), AX
+	LEAQ    (CX)(R8*2), CX
+	LEAQ    (SI)(R8*2), SI
+	LEAQ    (DI)(R8*2), DI
+	DECQ    pixels+8(FP)
+	JNZ     pixel
+	VZEROUPPER
+	RET

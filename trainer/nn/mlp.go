@@ -11,6 +11,7 @@ import (
 // them, all hidden ones p.Width wide. Weights start uniform in
 // ±sqrt(6/inputs), which keeps the variance of activations from layer to layer
 // under ReLU (He et al. 2015, arXiv:1502.01852, eq. 10); biases start at 0.
+// p.Dropout acts after each hidden layer.
 func mlp(b *builder, p *Model, x *G.Node, outputs int) (*G.Node, error) {
 	for i := range p.Layers {
 		last := i == p.Layers-1
@@ -23,6 +24,12 @@ func mlp(b *builder, p *Model, x *G.Node, outputs int) (*G.Node, error) {
 		bias := b.weight(name+".bias", 1, out, zero)
 		var err error
 		if x, err = b.linear(x, w, bias, !last); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if last {
+			break
+		}
+		if x, err = b.dropout(name, x, p.Dropout); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}

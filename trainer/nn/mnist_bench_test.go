@@ -21,6 +21,7 @@ var mnistCases = []struct {
 	{"net2-sgd", []any{"model.layers", 2, "model.width", 256, "training.optimizer", "sgd", "training.lr", 0.1, "training.momentum", 0}},
 	{"net2-adam", []any{"model.layers", 2, "model.width", 256, "training.optimizer", "adam", "training.lr", 0.001}},
 	{"net5-sgd", []any{"model.layers", 5, "model.width", 256, "training.optimizer", "sgd", "training.lr", 0.1, "training.momentum", 0}},
+	{"cnn-adam", []any{"model.kind", "cnn", "model.width", 64, "training.optimizer", "adam", "training.lr", 0.001}},
 }
 
 func mnistConfig(b testing.TB, epochs, seed int, pairs []any) override.Value {

@@ -10,7 +10,9 @@ import (
 // models are the known kinds of model: `model.kind`. Each adds itself to a
 // graph, from x [batch, features] to the returned [batch, outputs].
 var models = map[ModelKind]func(b *builder, p *Model, x *G.Node, outputs int) (*G.Node, error){
-	"mlp": mlp,
+	"mlp":      mlp,
+	"cnn":      cnn,
+	"cnn_seed": cnnSeed,
 }
 
 // ModelKind names an entry of the table of models.

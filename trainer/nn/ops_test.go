@@ -52,29 +52,35 @@ func lossOf(n *network, w *weights) float64 {
 		for j := range h {
 			h[j] = float64(n.x[i*features+j])
 		}
-		for l := 0; l < len(w.list); l += 2 {
-			weight, bias := w.list[l].data, w.list[l+1].data
-			z := make([]float64, len(bias))
-			for j := range z {
-				z[j] = float64(bias[j])
-				for k := range h {
-					z[j] += h[k] * float64(weight[k*len(bias)+j])
-				}
-				if l+2 < len(w.list) {
-					z[j] = max(z[j], 0)
-				}
-			}
-			h = z
-		}
-		sum := 0.0
-		for _, z := range h {
-			sum += math.Exp(z)
-		}
-		for j, z := range h {
-			total -= float64(n.y[i*len(h)+j]) * math.Log(math.Exp(z)/sum)
-		}
+		total += denseLoss(h, w.list, n.y[i*4:(i+1)*4])
 	}
 	return total / float64(n.batch)
+}
+
+// denseLoss is the cross entropy after a stack of linear layers.
+func denseLoss(h []float64, list []*weight, y []float32) (total float64) {
+	for l := 0; l < len(list); l += 2 {
+		weight, bias := list[l].data, list[l+1].data
+		z := make([]float64, len(bias))
+		for j := range z {
+			z[j] = float64(bias[j])
+			for k := range h {
+				z[j] += h[k] * float64(weight[k*len(bias)+j])
+			}
+			if l+2 < len(list) {
+				z[j] = max(z[j], 0)
+			}
+		}
+		h = z
+	}
+	sum := 0.0
+	for _, z := range h {
+		sum += math.Exp(z)
+	}
+	for j, z := range h {
+		total -= float64(y[j]) * math.Log(math.Exp(z)/sum)
+	}
+	return total
 }
 
 // TestGradients compares loss and every gradient with central differences of
@@ -85,31 +91,38 @@ func TestGradients(t *testing.T) {
 	for _, layers := range []int{1, 2, 3, 5} {
 		t.Run(fmt.Sprint(layers), func(t *testing.T) {
 			n, w := testNet(t, layers)
-			if err := n.run(); err != nil {
-				t.Fatal(err)
-			}
-			if got, want := n.lossValue(), lossOf(n, w); math.Abs(got-want) > 1e-5 {
-				t.Errorf("loss = %v, want %v", got, want)
-			}
-			for k, p := range w.list {
-				g, err := n.grads[k].Grad()
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i := range p.data {
-					old := p.data[i]
-					p.data[i] = old + 1e-4
-					up, hi := lossOf(n, w), float64(p.data[i])
-					p.data[i] = old - 1e-4
-					down, lo := lossOf(n, w), float64(p.data[i])
-					p.data[i] = old
-					want := (up - down) / (hi - lo)
-					if got := float64(floats(g)[i]); math.Abs(got-want) > 2e-5+1e-4*math.Abs(want) {
-						t.Errorf("d loss / d %s[%d] = %v, want %v", p.name, i, got, want)
-					}
-				}
-			}
+			checkGradients(t, n, w, func() float64 { return lossOf(n, w) })
 		})
+	}
+}
+
+// checkGradients compares a network's loss and gradients with another way to
+// compute the loss.
+func checkGradients(t *testing.T, n *network, w *weights, loss func() float64) {
+	t.Helper()
+	if err := n.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := n.lossValue(), loss(); math.Abs(got-want) > 1e-5 {
+		t.Errorf("loss = %v, want %v", got, want)
+	}
+	for k, p := range w.list {
+		g, err := n.grads[k].Grad()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.data {
+			old := p.data[i]
+			p.data[i] = old + 1e-4
+			up, hi := loss(), float64(p.data[i])
+			p.data[i] = old - 1e-4
+			down, lo := loss(), float64(p.data[i])
+			p.data[i] = old
+			want := (up - down) / (hi - lo)
+			if got := float64(floats(g)[i]); math.Abs(got-want) > 2e-5+1e-4*math.Abs(want) {
+				t.Errorf("d loss / d %s[%d] = %v, want %v", p.name, i, got, want)
+			}
+		}
 	}
 }
 

@@ -22,8 +22,11 @@ type Params struct {
 type Model struct {
 	Name   string    `param:"name" doc:"what people call the model; changes nothing"`
 	Kind   ModelKind `param:"kind" doc:"architecture"`
-	Layers int       `param:"layers,min=1,max=100" doc:"linear layers: hidden ones and the output"`
+	Layers int       `param:"layers,min=1,max=100" doc:"linear layers of mlp and cnn_seed: hidden ones and the output"`
 	Width  int       `param:"width,min=1,max=65536" doc:"units of each hidden layer"`
+
+	Channels []int   `param:"channels,min=1,max=4096" doc:"of each convolution of cnn (8 and 16 if not given) or cnn_seed (32 and 64)"`
+	Dropout  float64 `param:"dropout,min=0,below=1" doc:"share of units dropped while training, after each hidden layer and the convolutions"`
 }
 
 // Data says what it is trained on.

@@ -63,3 +63,24 @@ func adamVector(u *update, w, m, v, g []float32) int {
 	}
 	return n
 }
+
+// poolVector reports whether it did the line.
+func poolVector(channels int, top, bottom, y []float32) bool {
+	n := len(y)
+	if whole(channels) != channels || n == 0 {
+		return false
+	}
+	_, _ = top[2*n-1], bottom[2*n-1]
+	poolAVX2(channels, n/channels, &top[0], &bottom[0], &y[0])
+	return true
+}
+
+func poolGradVector(channels int, top, bottom, y, g, dtop, dbottom []float32) bool {
+	n := len(y)
+	if whole(channels) != channels || n == 0 {
+		return false
+	}
+	_, _, _, _, _ = top[2*n-1], bottom[2*n-1], g[n-1], dtop[2*n-1], dbottom[2*n-1]
+	poolGradAVX2(channels, n/channels, &top[0], &bottom[0], &y[0], &g[0], &dtop[0], &dbottom[0])
+	return true
+}

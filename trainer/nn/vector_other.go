@@ -12,3 +12,9 @@ func columnSumsVector(_, _ []float32) int             { return 0 }
 func sgdVector(_ *update, _, _ []float32) int         { return 0 }
 func momentumVector(_ *update, _, _, _ []float32) int { return 0 }
 func adamVector(_ *update, _, _, _, _ []float32) int  { return 0 }
+
+func poolVector(int, []float32, []float32, []float32) bool { return false }
+
+func poolGradVector(int, []float32, []float32, []float32, []float32, []float32, []float32) bool {
+	return false
+}

@@ -16,6 +16,8 @@ func vectors() {
 	sgd()
 	momentum()
 	adam()
+	pool()
+	poolGrad()
 }
 
 // function begins a function whose first parameter is a number of elements, a
@@ -184,4 +186,87 @@ func adam() {
 		VSUBPS(m, w, w)
 		VMOVUPS(w, at("w"))
 	}, "w", "m", "v", "grad")
+}
+
+// pool writes the loops of a 2x2 max-pool with ReLU over one row of its
+// output: n channels, a multiple of 8, of some pixels.
+func pool() {
+	TEXT("poolAVX2", NOSPLIT, "func(n, pixels int, top, bottom, y *float32)")
+	Pragma("noescape")
+	Doc("poolAVX2 computes y, [pixels, n], as the largest of 0 and 2x2 pixels of n channels in the",
+		"rows top and bottom. NaN wins.")
+	top, bottom, y, pixels, n := load("top"), load("bottom"), load("y"), load("pixels"), load("n")
+	zero := YMM()
+	VXORPS(zero, zero, zero)
+	SHLQ(Imm(2), n)
+	ch := GP64()
+	Label("pixel")
+	XORQ(ch, ch)
+	Label("channel")
+	x := get(plus(top, ch, 1))
+	right := GP64()
+	LEAQ(plus(n, ch, 1), right)
+	for _, mem := range []Mem{plus(top, right, 1), plus(bottom, ch, 1), plus(bottom, right, 1)} {
+		next, nan := get(mem), YMM()
+		VCMPPS(Imm(3), next, x, nan) // unordered
+		VMAXPS(next, x, x)
+		VORPS(nan, x, x) // all ones are a NaN
+	}
+	VMAXPS(x, zero, x)
+	VMOVUPS(x, Mem{Base: y})
+	ADDQ(Imm(32), y)
+	ADDQ(Imm(32), ch)
+	CMPQ(ch, n)
+	JLT(LabelRef("channel"))
+	LEAQ(plus(top, n, 2), top)
+	LEAQ(plus(bottom, n, 2), bottom)
+	DECQ(pixels)
+	JNZ(LabelRef("pixel"))
+	VZEROUPPER()
+	RET()
+}
+
+func poolGrad() {
+	TEXT("poolGradAVX2", NOSPLIT, "func(n, pixels int, top, bottom, y, grad, dtop, dbottom *float32)")
+	Pragma("noescape")
+	Doc("poolGradAVX2 gives each gradient to the first of the four inputs that is equal to y, if",
+		"y > 0, and 0 to the others; the arrays are as for poolAVX2.")
+	top, bottom, y, grad := load("top"), load("bottom"), load("y"), load("grad")
+	dtop, dbottom, n := load("dtop"), load("dbottom"), load("n")
+	pixels := argument("pixels")
+	zero := YMM()
+	VXORPS(zero, zero, zero)
+	SHLQ(Imm(2), n)
+	ch := GP64()
+	Label("pixel")
+	XORQ(ch, ch)
+	Label("channel")
+	right := GP64()
+	LEAQ(plus(n, ch, 1), right)
+	out, g, open := get(Mem{Base: y}), get(Mem{Base: grad}), YMM()
+	VCMPPS(Imm(1), out, zero, open) // 0 < y: the gradient is still to give
+	VANDPS(open, g, g)
+	for _, p := range [][2]Mem{
+		{plus(top, ch, 1), plus(dtop, ch, 1)}, {plus(top, right, 1), plus(dtop, right, 1)},
+		{plus(bottom, ch, 1), plus(dbottom, ch, 1)}, {plus(bottom, right, 1), plus(dbottom, right, 1)},
+	} {
+		this := YMM()
+		VCMPPS(Imm(0), p[0], out, this) // equal
+		d := YMM()
+		VANDPS(g, this, d)
+		VMOVUPS(d, p[1])
+		VANDNPS(g, this, g) // what is given is gone
+	}
+	ADDQ(Imm(32), y)
+	ADDQ(Imm(32), grad)
+	ADDQ(Imm(32), ch)
+	CMPQ(ch, n)
+	JLT(LabelRef("channel"))
+	for _, p := range []reg.Register{top, bottom, dtop, dbottom} {
+		LEAQ(plus(p, n, 2), p)
+	}
+	DECQ(pixels)
+	JNZ(LabelRef("pixel"))
+	VZEROUPPER()
+	RET()
 }
