@@ -24,7 +24,7 @@ import (
 var (
 	backends = launcher.Registry{pool.Backend}
 	trainers = []trainer.Trainer{nn.New(), command.New()}
-	formats  = []report.Format{report.Markdown, report.CSV, report.LaTeX, report.JSON}
+	formats  = []report.Format{report.Markdown, report.CSV, report.LaTeX, report.Figures, report.JSON}
 )
 
 // trainerFor returns who executes a config: the program of its [task], or the
@@ -132,7 +132,7 @@ func (m *machines) close() {
 func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bool) (*dispatch.Dispatcher, func()) {
 	m := &machines{p: p, tree: s.Tree()}
 	d := &dispatch.Dispatcher{
-		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.workers, Now: time.Now,
+		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.workers,
 		MayStart: func(spec launcher.Spec) bool { return mayStart || spec.Backend != pool.Backend.Name },
 		Worker: func(key string, spec launcher.Spec) (argv, env []string, err error) {
 			exe, err := os.Executable()

@@ -149,7 +149,7 @@ func (f *fixture) dispatcher(argv ...string) *Dispatcher {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return &Dispatcher{Sweep: f.s, Snapshot: sn, Now: time.Now,
+	return &Dispatcher{Sweep: f.s, Snapshot: sn,
 		Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil },
 		Launcher: func(_ context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error) {
 			spec, errs := launcher.Registry{pool.Backend}.ParseSpec(table.Any().(map[string]any))

@@ -33,13 +33,10 @@ type Dispatcher struct {
 	// the sweep's retry policy is left to other Steps.
 	Workers func(table override.Value) (workers, parallel int, known bool, err error)
 
-	// Now is the clock, with its monotonic reading.
-	Now func() time.Time
-
-	fenced map[string]time.Time // when this process's link() of a fence returned
-	barren map[string]int       // by key: submissions in a row whose workers claimed nothing
-	claims int                  // generations claimed when the last submission was made
-	open   map[string]opened    // by key
+	remembered time.Time         // when observations were saved last
+	barren     map[string]int    // by key: submissions in a row whose workers claimed nothing
+	claims     int               // generations claimed when the last submission was made
+	open       map[string]opened // by key
 }
 
 type opened struct {
@@ -85,8 +82,8 @@ const maxBarren = 3
 // Step moves the sweep forward once. Errors of one resource group do not keep
 // the others from going on; they come back joined.
 func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
-	if d.fenced == nil {
-		d.fenced, d.barren, d.open = map[string]time.Time{}, map[string]int{}, map[string]opened{}
+	if d.barren == nil {
+		d.barren, d.open = map[string]int{}, map[string]opened{}
 	}
 	if _, err := d.Snapshot.Refresh(); err != nil {
 		return nil, err
@@ -224,27 +221,29 @@ func (d *Dispatcher) reconcile(subs []*results.Submission, jobs workers) error {
 // bury closes the generations of dead holders: at once where death is proven,
 // else after a fence and the grace time.
 func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
+	seen, err := d.Sweep.Observations()
+	if err != nil {
+		return err
+	}
+	seen.Look(d.Snapshot)
 	var errs []error
 	self := results.Self()
 	by := fmt.Sprintf("%s-%d", self.Host, self.PID)
 	silence := time.Duration(d.Sweep.Tree().Silence * float64(time.Second))
 	for _, c := range d.Snapshot.OpenClaims() {
+		c.Quiet = max(c.Quiet, seen.Quiet(c.Holder.Name))
 		proven, suspected, class := d.judge(c, jobs, silence)
 		if !proven && !suspected {
 			continue
 		}
-		full := fmt.Sprintf("%s.%d", c.Block, c.Gen)
-		at, fenced := d.fenced[full]
-		if !fenced {
+		if !seen.Knows(c.Block, c.Gen) {
 			if err := d.Sweep.Fence(c.Block, c.Gen, by); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			at = d.Now()
-			d.fenced[full] = at
 		}
 		grace := 2 * time.Duration(c.Holder.DirCache*float64(time.Second))
-		if !proven && d.Now().Sub(at) < grace {
+		if waited := seen.Fenced(c.Block, c.Gen); !proven && waited < grace {
 			out.Waiting++
 			continue
 		}
@@ -255,8 +254,16 @@ func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
 		out.Closed++
 		out.Notes = append(out.Notes, fmt.Sprintf("worker %s is gone (%s): its unfinished runs are open again", c.Holder.Name, class))
 	}
+	if time.Since(d.remembered) > rememberEvery { // a loop need not write at every turn
+		d.remembered = time.Now()
+		errs = append(errs, seen.Save())
+	}
 	return errors.Join(errs...)
 }
+
+// rememberEvery bounds how often a process that makes many Steps writes down
+// what it has seen. A process that makes one writes at once.
+const rememberEvery = 20 * time.Second
 
 // judge weighs the evidence about a holder.
 func (d *Dispatcher) judge(c results.OpenClaim, jobs workers, silence time.Duration) (proven, suspected bool, class results.Class) {

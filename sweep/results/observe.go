@@ -1,0 +1,171 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// Observations are what one host has seen of a sweep over several short-lived
+// processes: a Step from cron lives for a second, but a worker counts as dead
+// only after five minutes of silence, seen by one clock. They are kept in
+// observations/<host>-<nonce>.json with the boot ID, and times are on the clock
+// since boot: after a restart, or on another host, waiting begins anew.
+//
+// Several processes of a host may observe at once: each writes a whole file of
+// its own and removes those that it has merged into it. Losing one costs a
+// longer wait, nothing else.
+type Observations struct {
+	sweep  *Sweep
+	merged []string // names of the files that were read
+	data   observed
+	fresh  bool // something to write
+}
+
+type observed struct {
+	Format  int                `json:"v"`
+	Host    string             `json:"host"`
+	Boot    string             `json:"boot"`
+	Workers map[string]seen    `json:"workers"` // by holder name
+	Fences  map[string]float64 `json:"fences"`  // by generation: when link() of the fence returned here
+}
+
+// seen is since when a worker's journals have had a length.
+type seen struct {
+	Length int64   `json:"length"`
+	Since  float64 `json:"since"` // seconds since boot
+}
+
+func bootSeconds() float64 {
+	boot, _ := clocks()
+	return boot.Seconds()
+}
+
+// Observations reads what this host remembers of the sweep in this boot.
+func (s *Sweep) Observations() (*Observations, error) {
+	self := Self()
+	o := &Observations{sweep: s, data: observed{Format: Format, Host: self.Host, Boot: self.Boot,
+		Workers: map[string]seen{}, Fences: map[string]float64{}}}
+	names, err := list(s.dir, "observations")
+	if err != nil {
+		return nil, fmt.Errorf("list observations: %w", err)
+	}
+	for _, n := range names {
+		if !strings.HasPrefix(n, safeName(self.Host)+"-") {
+			continue
+		}
+		var old observed
+		err := decodeWhole(s.dir, "observations/"+n, &old)
+		var damaged *DamagedError
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // merged by another process just now
+			continue
+		case errors.As(err, &damaged):
+		case err != nil:
+			return nil, err
+		case old.Host != self.Host:
+			continue
+		case old.Boot == self.Boot && self.Boot != "":
+			o.merge(old)
+		}
+		o.merged = append(o.merged, n) // a former boot's memory is worth nothing
+	}
+	return o, nil
+}
+
+// merge takes over what another observation of this boot knows: of two for the
+// same length the earlier, of two lengths the longer.
+func (o *Observations) merge(old observed) {
+	for w, x := range old.Workers {
+		if y, ok := o.data.Workers[w]; !ok || x.Length > y.Length || x.Length == y.Length && x.Since < y.Since {
+			o.data.Workers[w] = x
+		}
+	}
+	for f, t := range old.Fences {
+		if u, ok := o.data.Fences[f]; !ok || t < u {
+			o.data.Fences[f] = t
+		}
+	}
+}
+
+// Look notes how long the journals of the open claims' holders are, as far as
+// only their silence can tell what became of them, and forgets the others.
+func (o *Observations) Look(sn *Snapshot) {
+	lengths := map[string]int64{}
+	for name, js := range sn.journals {
+		lengths[journalOwner(name)] += js.length
+	}
+	workers, fences := map[string]seen{}, map[string]float64{}
+	now := bootSeconds()
+	for _, c := range sn.OpenClaims() {
+		full := genName(c.Block, c.Gen)
+		if t, ok := o.data.Fences[full]; ok {
+			fences[full] = t
+		}
+		if c.Holder.Fate() != FateUnknown {
+			continue
+		}
+		w := c.Holder.Name
+		x, known := o.data.Workers[w]
+		if !known || x.Length != lengths[w] {
+			x = seen{lengths[w], now}
+			o.fresh = true
+		}
+		workers[w] = x
+	}
+	o.fresh = o.fresh || len(workers) != len(o.data.Workers) || len(fences) != len(o.data.Fences) || len(o.merged) > 1
+	o.data.Workers, o.data.Fences = workers, fences
+}
+
+// Quiet returns how long this host has seen a holder's journals not grow.
+func (o *Observations) Quiet(holder string) time.Duration {
+	x, ok := o.data.Workers[holder]
+	if !ok {
+		return 0
+	}
+	return time.Duration((bootSeconds() - x.Since) * float64(time.Second))
+}
+
+// Fenced notes that this host's link() of a generation's fence has returned,
+// and returns how long ago that was the first time.
+func (o *Observations) Fenced(block string, gen int) time.Duration {
+	full := genName(block, gen)
+	t, ok := o.data.Fences[full]
+	if !ok {
+		t = bootSeconds()
+		o.data.Fences[full] = t
+		o.fresh = true
+	}
+	return time.Duration((bootSeconds() - t) * float64(time.Second))
+}
+
+// Knows reports whether a fence of this generation was noted before.
+func (o *Observations) Knows(block string, gen int) bool {
+	_, ok := o.data.Fences[genName(block, gen)]
+	return ok
+}
+
+// Save writes what later processes of this host need, if it is new, and removes
+// the files that it replaces. With nothing left to remember it leaves no file.
+func (o *Observations) Save() error {
+	if !o.fresh || o.data.Boot == "" {
+		return nil
+	}
+	if len(o.data.Workers)+len(o.data.Fences) > 0 {
+		b, err := encodeWhole(o.data)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("observations/%s-%s.json", safeName(o.data.Host), randomHex(6))
+		if _, err := putNew(o.sweep.dir, name, b); err != nil {
+			return fmt.Errorf("save observations: %w", err)
+		}
+	}
+	for _, n := range o.merged {
+		o.sweep.dir.Remove("observations/" + n) // another process may have been first
+	}
+	o.merged, o.fresh = nil, false
+	return nil
+}
