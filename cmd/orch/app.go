@@ -69,6 +69,7 @@ func newApp(p *program) *cli.App {
 			submitCommand(p), trainCommand(p), planCommand(p),
 			statusCommand(p), showCommand(p), logsCommand(p), diffCommand(p), collectCommand(p), reportCommand(p),
 			cancelCommand(p), retryCommand(p), pruneCommand(p), rmCommand(p), fsckCommand(p),
+			importCommand(p),
 			explainCommand(p), completionCommand(p), workerCommand(p), driveCommand(p), versionCommand(p),
 		},
 	}
