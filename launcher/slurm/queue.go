@@ -1,0 +1,131 @@
+package slurm
+
+import (
+	"strconv"
+	"strings"
+
+	"orch/launcher"
+)
+
+// queueFormat are the columns of squeue. Only -O knows exit_code, and that is
+// what tells a missing log folder (0:53) from a killed worker (0:9). Its
+// columns are cut at 20 characters unless a suffix is given. Free text is at
+// the end: reasons may hold anything, and so may the names of jobs that are
+// not ours.
+const queueFormat = "ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,StartTime:|,NodeList:|,Reason:|,Name:|"
+
+const queueColumns = 8
+
+// row is one array task as squeue or sacct has it.
+type row struct {
+	job    string
+	index  int
+	state  string // base state, in capitals
+	status status
+	start  bool // it has started
+	node   string
+	reason string
+	name   string
+}
+
+// parseQueue reads squeue's lines. Jobs that are not ours to know (no array,
+// another kind of name) are left out; lines that make no sense are counted. It
+// never fails: a row of tomorrow's Slurm must not hide the others.
+func parseQueue(text string) (ws []launcher.Worker, bad int) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		r, ok := parseQueueLine(line)
+		switch {
+		case !ok:
+			bad++
+		case r.index >= 0 && keyForm.MatchString(r.name):
+			ws = append(ws, r.worker())
+		}
+	}
+	return ws, bad
+}
+
+// parseQueueLine splits a line from both ends, so that a "|" in a reason does
+// no harm. A job without an index, or with several in one row, has index -1.
+func parseQueueLine(line string) (row, bool) {
+	line, ok := strings.CutSuffix(line, "|")
+	head := strings.SplitN(line, "|", queueColumns-1)
+	if !ok || len(head) < queueColumns-1 {
+		return row{}, false
+	}
+	for i := range head {
+		head[i] = strings.TrimSpace(head[i])
+	}
+	tail := head[queueColumns-2]
+	cut := strings.LastIndexByte(tail, '|')
+	if cut < 0 || !idForm.MatchString(head[0]) {
+		return row{}, false
+	}
+	st, ok := parseStatus(head[3])
+	if !ok {
+		return row{}, false
+	}
+	r := row{
+		job: head[0], index: parseIndex(head[1]), state: baseState(head[2]), status: st,
+		start: head[4] != "" && head[4] != "N/A" && head[4] != "Unknown", node: noNull(head[5]),
+		reason: noNull(strings.TrimSpace(tail[:cut])), name: strings.TrimSpace(tail[cut+1:]),
+	}
+	return r, true
+}
+
+// parseIndex reads an array index; -1 for anything else ("N/A", "0-3", "5%2",
+// which squeue -r does not print, but a federation's sibling may).
+func parseIndex(s string) int {
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return int(n)
+	}
+	return -1
+}
+
+// baseState is the state without its flags and remarks: "CANCELLED by 1000",
+// "CANCELLED+", "RUNNING*".
+func baseState(s string) string {
+	s = strings.ToUpper(strings.TrimSpace(s))
+	if i := strings.IndexAny(s, " +,*"); i >= 0 {
+		s = s[:i]
+	}
+	return s
+}
+
+func noNull(s string) string {
+	switch s {
+	case "None", "N/A", "(null)", "Unknown", "None assigned":
+		return ""
+	}
+	return s
+}
+
+// status is how a job's batch process ended: by a signal, or with a code.
+type status struct{ code, signal int }
+
+// parseStatus reads squeue's raw wait status (1792 is exit 7; wait(2)), or the
+// "7:0" of sacct and scontrol. An empty one is zero.
+func parseStatus(s string) (status, bool) {
+	if code, sig, ok := strings.Cut(s, ":"); ok {
+		c, err1 := strconv.ParseUint(code, 10, 16)
+		n, err2 := strconv.ParseUint(sig, 10, 16)
+		return status{int(c), int(n)}, err1 == nil && err2 == nil
+	}
+	if s == "" || s == "N/A" {
+		return status{}, true
+	}
+	raw, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return status{}, false
+	}
+	if raw == 0xfffffffe || raw == 0xffffffff { // Slurm's NO_VAL
+		return status{}, true
+	}
+	if sig := int(raw & 0x7f); sig != 0 {
+		return status{signal: sig}, true
+	}
+	return status{code: int(raw >> 8 & 0xff)}, true
+}

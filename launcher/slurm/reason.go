@@ -1,0 +1,80 @@
+package slurm
+
+import (
+	"slices"
+	"strings"
+)
+
+// A why explains a reason that squeue gives for a pending job (squeue(1), JOB
+// REASON CODES).
+type why struct {
+	reason string // the whole of it, or the end of it after "*"
+	stuck  bool   // the job will not start by itself
+	words  string
+}
+
+// whys are in the order of their judgement: the first that fits counts.
+var whys = []why{
+	{"", false, "not looked at by the scheduler yet"},
+	{"Resources", false, "waits for free nodes"},
+	{"Priority", false, "waits: jobs of higher priority come first"},
+	{"BeginTime", false, "waits for its start time"},
+	{"Cleaning", false, "waits: its earlier try is being cleaned up"},
+	{"Prolog", false, "its node is being prepared"},
+	{"JobArrayTaskLimit", false, "waits: as many of its array run as launcher.throttle allows"},
+	{"Licenses", false, "waits for a licence"},
+	{"Reservation", false, "waits for its reservation to begin"},
+	{"DependencyNeverSatisfied", true, "what it depends on failed: cancel it"},
+	{"Dependency", false, "waits for another job"},
+	{"PartitionDown", true, "its partition is down: cancel it and choose another launcher.partition, or wait for the administrators"},
+	{"PartitionInactive", true, "its partition takes jobs but starts none: choose another launcher.partition"},
+	{"PartitionTimeLimit", true, "asks for more time than its partition allows: lower launcher.time"},
+	{"PartitionNodeLimit", true, "asks for more nodes than its partition allows: lower launcher.nodes"},
+	{"PartitionConfig", true, "asks for more than its partition has: lower launcher.nodes, cpus or gpus"},
+	{"ReqNodeNotAvail", true, "the nodes that it needs are down, drained or reserved: launcher.nodelist, exclude and constraint choose others"},
+	{"JobHeldUser", true, "held by you: scontrol release JOB"},
+	{"JobHeldAdmin", true, "held by an administrator: ask them"},
+	{"JobHoldMaxRequeue", true, "held: it was put back too often"},
+	{"launch failed requeued held", true, "held: its node could not start it; scontrol release JOB"},
+	{"BadConstraints", true, "no node can give what it asks for: lower launcher.cpus, mem, gpus or constraint"},
+	{"NodeDown", true, "a node that it needs is down"},
+	{"InvalidAccount", true, "its account is not valid: launcher.account"},
+	{"AccountNotAllowed", true, "its account may not use this partition: launcher.account or partition"},
+	{"InvalidQOS", true, "its QOS is not valid: launcher.qos"},
+	{"QOSNotAllowed", true, "its QOS may not use this partition: launcher.qos or partition"},
+	{"ReservationDeleted", true, "its reservation is gone: launcher.reservation"},
+	{"MaxMemPerLimit", true, "asks for more memory than is allowed: lower launcher.mem"},
+	{"*PerJobLimit", true, "asks for more than a single job may have: lower launcher.cpus, mem, gpus or time"},
+	{"*PerNodeLimit", true, "asks for more of one node than is allowed: lower launcher.cpus, mem or gpus"},
+	{"*RunMinutesLimit", false, "waits: the account has used up its running time for now"},
+	{"*MinutesLimit", true, "the account has used up its time"},
+	{"*Limit", false, "waits: you or your account have as much as is allowed at once"},
+	{"QOSUsageThreshold", true, "the QOS's usage is too high for it to start"},
+	{"QOSJobLimit", false, "waits: the QOS runs as many jobs as it may"},
+	{"SystemFailure", true, "the controller or the database failed"},
+}
+
+// explain says in words why a job waits, with the scheduler's own word, and
+// whether it will wait for ever.
+func explain(reason string) (words string, stuck bool) {
+	// "ReqNodeNotAvail, UnavailableNodes:n2" and "(Resources)" are forms of the
+	// plain word; squeue writes some reasons with "_" for blanks.
+	plain := strings.Trim(reason, "() ")
+	if i := strings.IndexAny(plain, ",("); i >= 0 {
+		plain = strings.TrimSpace(plain[:i])
+	}
+	plain = strings.ReplaceAll(plain, "_", " ")
+	i := slices.IndexFunc(whys, func(x why) bool {
+		if tail, any := strings.CutPrefix(x.reason, "*"); any {
+			return strings.HasSuffix(plain, tail)
+		}
+		return plain == x.reason
+	})
+	switch {
+	case i < 0:
+		return reason, false
+	case reason == "":
+		return whys[i].words, whys[i].stuck
+	}
+	return whys[i].words + " (" + reason + ")", whys[i].stuck
+}

@@ -1,0 +1,247 @@
+package slurm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orch/launcher"
+)
+
+// Options are what a cluster profile or a sweep says about Slurm. The zero
+// value asks for nothing special.
+type Options struct {
+	Partition   string
+	Account     string
+	QOS         string
+	Reservation string
+	Constraint  string
+	Exclude     string // nodes not to use, Slurm's form: "n[1-3],n7"
+	NodeList    string // nodes to use
+	Gres        string // beside the GPUs
+	GPUType     string // as in --gres=gpu:TYPE:N
+
+	Setup []string // lines of shell before the worker: modules, conda, venv
+	Wrap  []string // a command that the worker is an argument of: apptainer exec image.sif
+	Env   []string // variables to pass on beside the usual ones: NAME or PREFIX_*
+	Extra []string // further options of sbatch: --mail-type=END
+
+	MaxWorkers int           // at most so many at once; 0: DefaultMaxWorkers
+	Throttle   int           // at most so many of one array run at once; 0: all
+	Warn       time.Duration // how long before its time is up a worker is told; 0: DefaultWarn
+	Bin        string        // folder of Slurm's commands; "": on PATH
+}
+
+// Defaults of Options.
+const (
+	DefaultMaxWorkers = 64
+	// DefaultWarn: the signal may come up to a minute early, and a checkpoint
+	// needs its time.
+	DefaultWarn = 2 * time.Minute
+)
+
+// Slurm starts workers as array jobs. It keeps nothing that matters: any
+// number of them, on any login node, see the same jobs.
+type Slurm struct {
+	opt   Options
+	calls atomic.Int64
+
+	mu     sync.Mutex
+	paths  map[string]string // of commands, by name
+	limits limits
+	acct   accounting
+}
+
+var (
+	_ launcher.Launcher = (*Slurm)(nil)
+	_ launcher.Sizer    = (*Slurm)(nil)
+)
+
+// Open returns a launcher for the cluster that Slurm's commands on this machine
+// talk to. It asks the cluster nothing.
+func Open(o Options) (*Slurm, error) {
+	s := &Slurm{opt: o, paths: map[string]string{}}
+	if _, err := s.path("sbatch"); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Calls returns how many of Slurm's commands this launcher has run.
+func (s *Slurm) Calls() int { return int(s.calls.Load()) }
+
+// Submit implements [launcher.Launcher].
+func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if refused := s.check(req); refused != nil {
+		return "", refused
+	}
+	if err := checkFolders(req); err != nil {
+		return "", err
+	}
+	if m := s.maxArray(ctx); req.Workers > m {
+		return "", &launcher.Refused{Reason: fmt.Sprintf("%d workers in one array, and this cluster's MaxArraySize allows %d", req.Workers, m),
+			Advice: fmt.Sprintf("ask for at most %d at a time: launcher.workers = %d", m, m)}
+	}
+	o, _ := s.options(req)
+	for name, content := range o.files(req) {
+		if err := os.WriteFile(req.LogDir+"/"+name, []byte(content), 0o600); err != nil {
+			return "", &launcher.Refused{Reason: err.Error(), Advice: "the job's folder must be writable"}
+		}
+	}
+	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req)...)
+	return judgeSbatch(a)
+}
+
+var (
+	keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	idForm  = regexp.MustCompile(`^[0-9]{1,10}$`)
+)
+
+// check refuses what no cluster could do. It touches nothing.
+func (s *Slurm) check(req launcher.Request) error {
+	refuse := func(advice, format string, args ...any) error {
+		return &launcher.Refused{Reason: fmt.Sprintf(format, args...), Advice: advice}
+	}
+	switch r := req.Resources; {
+	case !keyForm.MatchString(req.Key) || req.Key[0] == '-':
+		return refuse("use letters, digits and . _ -, at most 64", "job name %q", req.Key)
+	case req.Workers < 1:
+		return refuse("ask for at least 1", "%d workers", req.Workers)
+	case len(req.Argv) == 0:
+		return refuse("name the program that each worker executes", "no program")
+	case !strings.HasPrefix(req.Argv[0], "/"):
+		return refuse("use its absolute path", "program %q", req.Argv[0])
+	case !strings.HasPrefix(req.Dir, "/"):
+		return refuse("use an absolute path", "working directory %q", req.Dir)
+	case !strings.HasPrefix(req.LogDir, "/"):
+		return refuse("use an absolute path", "folder for logs %q", req.LogDir)
+	case r.MemMiB < 1:
+		return refuse(`say how much a worker needs: mem = "2G" in [launcher]`, "no memory is asked for, and a Slurm job without it takes a whole node")
+	case r.Time <= 0:
+		return refuse(`say how long a worker may live: time = "4h" in [launcher]`, "no time is asked for, and a Slurm job has the partition's default then, or no end")
+	}
+	if _, err := s.options(req); err != nil {
+		return refuse("", "%v", err)
+	}
+	for _, x := range slices.Concat(req.Argv, req.Env, []string{req.Dir, req.LogDir}) {
+		if strings.ContainsRune(x, 0) {
+			return refuse("leave it out", "a NUL byte in %q", x)
+		}
+	}
+	for _, kv := range req.Env {
+		name, _, ok := strings.Cut(kv, "=")
+		switch {
+		case !ok || !envForm.MatchString(name):
+			return refuse("use NAME=value", "environment %q", kv)
+		case spoils(name) || name == "SLURM_CONF":
+			return refuse("use the keys of [launcher] instead", "environment %q would change what Slurm's commands do", name)
+		}
+	}
+	return nil
+}
+
+// options are the request's, if it has any, else those of Open.
+func (s *Slurm) options(req launcher.Request) (Options, error) {
+	if len(req.Options) == 0 {
+		return s.opt, nil
+	}
+	o, errs := parseOptions(req.Options)
+	return o, errors.Join(errs...)
+}
+
+// checkFolders looks from here: login node and compute nodes share what jobs
+// need. What only the node lacks, the script notices.
+func checkFolders(req launcher.Request) error {
+	for _, x := range []struct {
+		path, what string
+		ok         func(os.FileMode) bool
+	}{
+		{req.Argv[0], "program", func(m os.FileMode) bool { return m.IsRegular() && m.Perm()&0o111 != 0 }},
+		{req.Dir, "working directory", os.FileMode.IsDir},
+		{req.LogDir, "folder for logs", os.FileMode.IsDir},
+	} {
+		st, err := os.Stat(x.path)
+		switch {
+		case err != nil:
+			return &launcher.Refused{Reason: x.what + ": " + err.Error(), Advice: "it must exist before the job is submitted"}
+		case !x.ok(st.Mode()):
+			return &launcher.Refused{Reason: fmt.Sprintf("%s %s has mode %v", x.what, x.path, st.Mode()), Advice: "it cannot be used as one"}
+		}
+	}
+	return nil
+}
+
+// Cancel implements [launcher.Launcher]. One scancel for all: it sends TERM to
+// every process of the jobs, and KILL after the cluster's KillWait.
+func (s *Slurm) Cancel(ctx context.Context, ids ...string) error {
+	known := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !idForm.MatchString(id) })
+	if err := ctx.Err(); err != nil || len(known) == 0 {
+		return err
+	}
+	for batch := range slices.Chunk(known, 1000) { // a command line has an end
+		a := s.run(ctx, deadline, queryEnv(), "scancel", batch...)
+		if err := judgeScancel(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over are scancel's words for jobs that nothing needs to be done about. A
+// number that belongs to someone else was ours once, and that job is over.
+var over = []string{"Invalid job id specified", "Job/step already completing or completed", "Access/permission denied"}
+
+// judgeScancel reads scancel's answer: one line for each job it could not end.
+// Its exit code is one of the errors, or 0 even for a number that never was.
+func judgeScancel(a answer) error {
+	if a.err != nil {
+		return a.failed("scancel")
+	}
+	if a.code == 0 {
+		return nil
+	}
+	bad := 0
+	for line := range strings.Lines(a.stderr) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "scancel: error:") {
+			continue
+		}
+		if !slices.ContainsFunc(over, func(w string) bool { return strings.Contains(line, w) }) {
+			return fmt.Errorf("%s", line)
+		}
+		bad++
+	}
+	if bad == 0 {
+		return a.failed("scancel")
+	}
+	return nil
+}
+
+// Jobs implements [launcher.Launcher] with one squeue. The first call of all
+// also asks for the cluster's limits, so that Fit knows them.
+func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
+	s.maxArray(ctx)
+	mine := []string{"--me"}
+	if uid := os.Getuid(); uid == 0 {
+		// --me is not filtered by the controller for root, and a name is.
+		mine = []string{"-u", strconv.Itoa(uid)}
+	}
+	a := s.run(ctx, deadline, queryEnv(), "squeue", append(mine, "-h", "-r", "-a", "-t", "all", "-O", queueFormat)...)
+	if a.err != nil || a.code != 0 {
+		return nil, fmt.Errorf("squeue: %w", a.failed("squeue"))
+	}
+	ws, _ := parseQueue(a.stdout)
+	return ws, nil
+}
