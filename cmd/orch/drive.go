@@ -56,7 +56,7 @@ func driveCommand(p *program) *cli.Command {
 func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Duration) (*dispatch.Outcome, error) {
 	d, closeAll := p.dispatcher(s, sn, true)
 	defer closeAll()
-	progress := newProgress(p)
+	progress := newProgress(p, sn.Plan.Header())
 	defer progress.clear()
 	leave := p.leave
 	var late chan struct{}

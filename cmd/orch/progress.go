@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"orch/report"
 	"orch/sweep/dispatch"
 	"orch/sweep/results"
 )
@@ -19,10 +20,33 @@ type progress struct {
 	seen  map[string]bool
 	notes map[string]bool
 	drawn bool
+
+	metric report.Metric // the study's first: the best so far is shown
+	best   string
+	record float64
 }
 
-func newProgress(p *program) *progress {
-	return &progress{p: p, begin: time.Now(), first: -1, seen: map[string]bool{}, notes: map[string]bool{}}
+func newProgress(p *program, header *results.Header) *progress {
+	g := &progress{p: p, begin: time.Now(), first: -1, seen: map[string]bool{}, notes: map[string]bool{}}
+	if header != nil {
+		if study, errs := report.ParseStudy(header.Study); len(errs) == 0 && len(study.Metrics) > 0 {
+			g.metric = study.Metrics[0]
+		}
+	}
+	return g
+}
+
+// keepBest remembers the best value of the study's first metric. NaN never wins.
+func (g *progress) keepBest(st results.RunState) {
+	if g.metric.Name == "" || st.State != results.StateDone {
+		return
+	}
+	for _, m := range st.End.Metrics {
+		better := g.best == "" || g.metric.Goal == report.Maximize && m.Value > g.record || g.metric.Goal == report.Minimize && m.Value < g.record
+		if m.Name == g.metric.Name && m.Value == m.Value && better {
+			g.record, g.best = m.Value, fmt.Sprintf("best %s %.4g (%s)", m.Name, m.Value, st.Run.Name)
+		}
+	}
 }
 
 func (g *progress) step(o *dispatch.Outcome) {
@@ -43,6 +67,7 @@ func (g *progress) step(o *dispatch.Outcome) {
 			continue
 		}
 		g.seen[st.Run.ID] = true
+		g.keepBest(st)
 		if g.first >= 0 && (!g.p.errTTY || st.State != results.StateDone) {
 			g.clear()
 			fmt.Fprintln(g.p.stderr, runLine(st))
@@ -75,6 +100,9 @@ func (g *progress) draw(o *dispatch.Outcome, ended int) {
 	if n := ended - g.first; n > 0 && o.Left > 0 {
 		left := time.Since(g.begin) / time.Duration(n) * time.Duration(o.Left)
 		line += "  about " + roundTime(left) + " left"
+	}
+	if g.best != "" {
+		line += "  " + g.best
 	}
 	g.clear()
 	if r := []rune(line); len(r) >= width(g.p.stderr) {

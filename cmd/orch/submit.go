@@ -49,7 +49,7 @@ func (p *program) submit(c *cli.Context) error {
 // execute publishes a plan and drives it to its end.
 func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, withReport bool) error {
 	if os.Geteuid() == 0 {
-		p.log.Debug().Msg("running as root")
+		fmt.Fprintln(p.stderr, "orch: running as root: the results will belong to root")
 	}
 	tree, err := results.Create(resultsRoot(c), results.DefaultSettings())
 	if err != nil {
