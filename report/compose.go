@@ -22,7 +22,7 @@ func compose(r *Report) *document {
 	d.plan(r)
 	d.runs(r)
 	d.results(r)
-	for _, f := range plots(r) {
+	for _, f := range r.figures() {
 		d.blocks = append(d.blocks, block{kind: figureBlock, fig: f})
 	}
 	if r.Verdict != nil {

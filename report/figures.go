@@ -1,13 +1,386 @@
 package report
 
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"orch/report/collect"
+	"orch/report/plot"
+	"orch/report/stat"
+)
+
 // figure is a picture of the report with its words.
 type figure struct {
 	name    string // of its files: fig/<name>.pdf
 	caption string // with n, interval and test named, ready to paste
+	pic     *plot.Figure
+	curves  *plot.Curves // what a live chart draws instead; nil: the picture
 }
 
-// alt is what a reader sees who does not see the picture.
-func (f *figure) alt() string { return f.caption }
+// Figures writes every figure as fig/<name>.pdf for \includegraphics, .svg for
+// web pages and .png, 300 dots an inch, for slides.
+var Figures = Format{Name: "fig", Render: func(r *Report) ([]File, error) {
+	var files []File
+	for _, f := range r.figures() {
+		pdf, err := f.pic.PDF()
+		if err != nil {
+			return nil, fmt.Errorf("figure %s: %w", f.name, err)
+		}
+		png, err := f.pic.PNG(300)
+		if err != nil {
+			return nil, fmt.Errorf("figure %s: %w", f.name, err)
+		}
+		files = append(files, File{"fig/" + f.name + ".pdf", pdf}, File{"fig/" + f.name + ".svg", f.pic.SVG(f.caption)}, File{"fig/" + f.name + ".png", png})
+	}
+	return files, nil
+}}
 
-// plots draws the figures that the report's data allow.
-func plots(r *Report) []*figure { return nil }
+// Bounds on what one picture can show.
+const (
+	maxCurves     = 3   // figures of learning curves
+	maxCurveSteps = 200 // points of a curve
+	maxRows       = 24  // rows of a figure with rows
+	maxPoints     = 60  // points of such a row
+	maxHeat       = 24  // values along a side of a heat map
+)
+
+// figures draws what the report's data allow; once, since every format asks.
+func (r *Report) figures() []*figure {
+	r.drawn.Do(func() {
+		r.figs = append(r.figs, curveFigures(r)...)
+		for j, m := range r.Metrics {
+			if r.shows(m) {
+				r.figs = appendFigure(r.figs, pointsFigure(r, j), forestFigure(r, m), heatFigure(r, m))
+			}
+		}
+		seen := map[string]int{}
+		for _, f := range r.figs { // metrics such as a/b and a.b make the same file name
+			if seen[f.name]++; seen[f.name] > 1 {
+				f.name += "-" + strconv.Itoa(seen[f.name])
+			}
+		}
+	})
+	return r.figs
+}
+
+func appendFigure(figs []*figure, more ...*figure) []*figure {
+	for _, f := range more {
+		if f != nil {
+			figs = append(figs, f)
+		}
+	}
+	return figs
+}
+
+// shows reports whether a metric is worth figures: that of the criterion, else
+// the first.
+func (r *Report) shows(m Metric) bool {
+	if c := r.Study.Success; c != nil {
+		return m.Name == c.Metric
+	}
+	return m.Name == r.Metrics[0].Name
+}
+
+// fileName makes a metric's name safe in a file name and a LaTeX path.
+func fileName(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' {
+			return c
+		}
+		return '-'
+	}, s)
+	s = strings.Trim(s, "-")
+	return cmpOr(s[:min(len(s), 40)], "metric")
+}
+
+// rowLabel names a row of the main table.
+func (r *Report) rowLabel(row Row) string {
+	if len(r.Factors) == 1 {
+		return cmpOr(oneLine(row.Settings[0]), "(empty)")
+	}
+	var parts []string
+	for i, s := range row.Settings {
+		parts = append(parts, lastPart(r.Factors[i])+" "+cmpOr(oneLine(s), "(empty)"))
+	}
+	return cmpOr(strings.Join(parts, ", "), "all runs")
+}
+
+// lastPart is the part of a dotted key that tells most.
+func lastPart(key string) string { return oneLine(key[strings.LastIndexByte(key, '.')+1:]) }
+
+// curveFigures draws learning curves of the metrics that have steps: the study's
+// first, then validation, then training losses.
+func curveFigures(r *Report) []*figure {
+	row := map[string]int{} // run to row
+	for i, g := range groups(r.planned(), r.Factors) {
+		for _, run := range g.runs {
+			if run.State == "done" {
+				row[run.ID] = i
+			}
+		}
+	}
+	type at struct {
+		row  int
+		step int64
+	}
+	values := map[string]map[at][]float64{}
+	for _, p := range r.Tables.Series {
+		i, ok := row[p.Run]
+		if !ok {
+			continue
+		}
+		if values[p.Name] == nil {
+			values[p.Name] = map[at][]float64{}
+		}
+		values[p.Name][at{i, p.Step}] = append(values[p.Name][at{i, p.Step}], p.Value)
+	}
+	var names []string
+	for name, v := range values {
+		steps := map[int64]bool{}
+		for k := range v {
+			steps[k.step] = true
+		}
+		if len(steps) > 1 && !isTiming(name) {
+			names = append(names, name)
+		}
+	}
+	rank := func(name string) int {
+		switch {
+		case slices.ContainsFunc(r.Study.Metrics, func(m Metric) bool { return m.Name == name }):
+			return 0
+		case strings.HasPrefix(name, "val"):
+			return 1
+		case strings.Contains(name, "loss"):
+			return 2
+		}
+		return 3
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
+
+	var figs []*figure
+	for _, name := range names[:min(len(names), maxCurves)] {
+		d := plot.Curves{X: "step", Y: name, Whole: true}
+		most := 0
+		for i := range r.Rows[:min(len(r.Rows), plot.MaxSeries)] {
+			line := plot.Line{Label: r.rowLabel(r.Rows[i])}
+			var steps []int64
+			for k := range values[name] {
+				if k.row == i {
+					steps = append(steps, k.step)
+				}
+			}
+			slices.Sort(steps)
+			every := max(1, (len(steps)+maxCurveSteps-1)/maxCurveSteps)
+			for k, step := range steps {
+				if k%every != 0 && k != len(steps)-1 {
+					continue
+				}
+				s := stat.Describe(values[name][at{i, step}])
+				most = max(most, s.N)
+				lo, hi := math.NaN(), math.NaN()
+				if iv, err := stat.MeanInterval(values[name][at{i, step}], Level); err == nil {
+					lo, hi = iv.Lo, iv.Hi
+				}
+				line.X, line.Mean = append(line.X, float64(step)), append(line.Mean, s.Mean)
+				line.Lo, line.Hi = append(line.Lo, lo), append(line.Hi, hi)
+			}
+			if len(line.X) > 0 {
+				d.Lines = append(d.Lines, line)
+			}
+		}
+		if len(d.Lines) == 0 {
+			continue
+		}
+		caption := fmt.Sprintf("%s over training steps: mean", oneLine(name))
+		if most > 1 {
+			caption += fmt.Sprintf(" and %s confidence band (Student's t)", percent(Level))
+		}
+		caption += fmt.Sprintf(" over up to %d finished %s a line.", most, plural(most, "run"))
+		if len(r.Rows) > plot.MaxSeries {
+			caption += fmt.Sprintf(" The first %d of %d rows.", plot.MaxSeries, len(r.Rows))
+		}
+		figs = append(figs, &figure{name: "curve-" + fileName(name), caption: caption, pic: d.Figure(), curves: &d})
+	}
+	return figs
+}
+
+func (r *Report) planned() []*collect.Run {
+	var runs []*collect.Run
+	for i := range r.Tables.Runs {
+		if r.Tables.Runs[i].Planned() {
+			runs = append(runs, &r.Tables.Runs[i])
+		}
+	}
+	return runs
+}
+
+// pointsFigure shows every finished run of every row.
+func pointsFigure(r *Report, j int) *figure {
+	m := r.Metrics[j]
+	if len(r.Rows) < 2 {
+		return nil
+	}
+	d := plot.Points{X: m.Name + unitOf(m)}
+	left := 0
+	for i, g := range groups(r.planned(), r.Factors) {
+		if i == maxRows {
+			break
+		}
+		c := r.Rows[i].Cells[j]
+		row := plot.Group{Label: r.rowLabel(r.Rows[i]), Mean: c.Mean, Lo: math.NaN(), Hi: math.NaN()}
+		if c.Interval != nil {
+			row.Lo, row.Hi = c.Interval.Lo, c.Interval.Hi
+		}
+		for _, run := range g.runs {
+			if v, ok := run.Metric(m.Name); ok && run.State == "done" && !math.IsNaN(v) && !math.IsInf(v, 0) {
+				if len(row.Values) == maxPoints {
+					left++
+					continue
+				}
+				row.Values = append(row.Values, v)
+			}
+		}
+		d.Rows = append(d.Rows, row)
+	}
+	if !slices.ContainsFunc(d.Rows, func(g plot.Group) bool { return len(g.Values) > 0 }) {
+		return nil
+	}
+	caption := fmt.Sprintf("%s of every finished run (points), with the mean (diamond) and its %s confidence interval (Student's t) over the runs of a row.", oneLine(m.Name), percent(Level))
+	if len(r.Rows) > maxRows {
+		caption += fmt.Sprintf(" The first %d of %d rows.", maxRows, len(r.Rows))
+	}
+	if left > 0 {
+		caption += fmt.Sprintf(" At most %d points a row; all count.", maxPoints)
+	}
+	return &figure{name: "points-" + fileName(m.Name), caption: caption, pic: d.Figure()}
+}
+
+// forestFigure shows the differences of a metric: the criterion's first.
+func forestFigure(r *Report, m Metric) *figure {
+	d := plot.Forest{X: "difference in " + oneLine(m.Name) + unitOf(m)}
+	caption := fmt.Sprintf("Mean difference in %s with its %s confidence interval over pairs of runs that agree in everything else; two-sided paired t test", oneLine(m.Name), percent(Level))
+	v := r.Verdict
+	if v != nil && v.Metric.Name == m.Name && v.Used > 0 {
+		row := plot.Difference{Label: v.Candidate.Label + " − " + v.Baseline.Label, Estimate: v.Estimate, Lo: math.NaN(), Hi: math.NaN(), Note: "p = " + formatP(v.Test.P)}
+		if v.Interval != nil {
+			row.Lo, row.Hi = v.Interval.Lo, v.Interval.Hi
+		}
+		d.Rows = append(d.Rows, row)
+		d.Margin = v.Metric.Goal.sign() * v.Criterion.MinEffect
+		caption = fmt.Sprintf("Mean difference in %s with its confidence interval. First row: the criterion (%s, n = %d, %s interval)", oneLine(m.Name), v.Criterion.Test, v.Used, percent(1-v.Criterion.Alpha))
+		if d.Margin != 0 {
+			caption += ", dotted: the smallest improvement that counts"
+		}
+		caption += "; the others are exploratory (paired t test on pairs of runs that agree in everything else"
+	}
+	others := 0
+	for _, c := range r.Comparisons {
+		if c.Metric != m.Name || c.Pairs == 0 || len(d.Rows) >= maxRows ||
+			v != nil && c.Factor == v.Criterion.Compare && c.Value == v.Candidate.Label && c.Reference == v.Baseline.Label {
+			continue
+		}
+		row := plot.Difference{Label: cmpOr(oneLine(c.Value), "(empty)") + " − " + cmpOr(oneLine(c.Reference), "(empty)"), Estimate: c.Estimate, Lo: math.NaN(), Hi: math.NaN()}
+		if len(r.Factors) > 1 {
+			row.Label = lastPart(c.Factor) + " " + row.Label
+		}
+		if c.Interval != nil {
+			row.Lo, row.Hi = c.Interval.Lo, c.Interval.Hi
+		}
+		if !math.IsNaN(c.Holm) {
+			row.Note = "p = " + formatP(c.Holm)
+		}
+		d.Rows = append(d.Rows, row)
+		others++
+	}
+	if len(d.Rows) == 0 {
+		return nil
+	}
+	switch {
+	case v != nil && d.Rows[0].Label == v.Candidate.Label+" − "+v.Baseline.Label && others == 0:
+		caption, _, _ = strings.Cut(caption, "; the others")
+		caption += "."
+	case strings.Contains(caption, "exploratory (paired"):
+		caption += fmt.Sprintf(", p after Holm's correction over %d comparisons).", len(r.Comparisons))
+	default:
+		caption += fmt.Sprintf(", p after Holm's correction over %d comparisons.", len(r.Comparisons))
+	}
+	return &figure{name: "forest-" + fileName(m.Name), caption: caption, pic: d.Figure()}
+}
+
+// heatFigure maps a metric over the first two swept numbers.
+func heatFigure(r *Report, m Metric) *figure {
+	var keys []string
+	var values [][]float64
+	for _, f := range r.Factors {
+		if x := swept(r.planned(), f); len(x) > 1 && len(x) <= maxHeat {
+			keys, values = append(keys, f), append(values, x)
+		}
+	}
+	if len(keys) < 2 {
+		return nil
+	}
+	sums := map[[2]float64][]float64{}
+	for _, run := range r.planned() {
+		v, ok := run.Metric(m.Name)
+		if !ok || run.State != "done" || math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		a, _ := run.Setting(keys[0])
+		b, _ := run.Setting(keys[1])
+		x, okX := a.Float()
+		y, okY := b.Float()
+		if okX && okY {
+			sums[[2]float64{x, y}] = append(sums[[2]float64{x, y}], v)
+		}
+	}
+	if len(sums) < 2 {
+		return nil
+	}
+	d := plot.Heat{X: keys[0], Y: keys[1], Z: m.Name + unitOf(m)}
+	var sizes []float64
+	least, most := math.MaxInt, 0
+	for _, y := range values[1] {
+		var row []float64
+		for _, x := range values[0] {
+			s := sums[[2]float64{x, y}]
+			row = append(row, stat.Mean(s))
+			if len(s) > 0 {
+				least, most = min(least, len(s)), max(most, len(s))
+				sizes = append(sizes, math.Abs(stat.Mean(s)))
+			}
+		}
+		d.Cells = append(d.Cells, row)
+		d.YLabels = append(d.YLabels, strconv.FormatFloat(y, 'g', -1, 64))
+	}
+	for _, x := range values[0] {
+		d.XLabels = append(d.XLabels, strconv.FormatFloat(x, 'g', -1, 64))
+	}
+	slices.SortFunc(sizes, cmp.Compare)
+	d.Format = func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+	caption := fmt.Sprintf("Mean %s over %s and %s; %d to %d finished runs a cell, hatched where there is none.", oneLine(m.Name), oneLine(keys[0]), oneLine(keys[1]), least, most)
+	if least == most {
+		caption = fmt.Sprintf("Mean %s over %s and %s; %d finished %s a cell.", oneLine(m.Name), oneLine(keys[0]), oneLine(keys[1]), most, plural(most, "run"))
+	}
+	return &figure{name: "heat-" + fileName(m.Name), caption: caption, pic: d.Figure()}
+}
+
+// swept returns the values of a swept key in order, nil if not all are numbers.
+func swept(runs []*collect.Run, key string) []float64 {
+	var out []float64
+	for _, run := range runs {
+		v, ok := run.Setting(key)
+		f, isNumber := v.Float()
+		if !ok || !isNumber {
+			return nil
+		}
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

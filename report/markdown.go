@@ -41,7 +41,7 @@ func (m *markdown) document(d *document) {
 				m.line("%s\n", mdInline(b.table.caption))
 			}
 		case figureBlock:
-			m.line("![%s](fig/%s.svg)\n", mdText(b.fig.alt()), b.fig.name)
+			m.line("![%s](fig/%s.svg)\n", mdText(b.fig.name), b.fig.name)
 			m.line("%s\n", mdText(b.fig.caption))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"orch/report/collect"
 	"orch/report/stat"
@@ -38,6 +39,9 @@ type Report struct {
 	Codes       []Count // what made the finished runs
 	Hosts       []string
 	Tables      *collect.Tables // with the runs' metrics as the study aggregates them
+
+	drawn sync.Once
+	figs  []*figure
 }
 
 // Setting is a swept key with a value.
