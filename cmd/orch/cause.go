@@ -1,9 +1,7 @@
 package main
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 
 	"orch/sweep/results"
 )
@@ -49,19 +47,5 @@ type cause struct {
 }
 
 func causeOf(end *results.Record) cause {
-	return cause{end.Class, end.Exit, end.Signal, general(end.Message)}
-}
-
-var (
-	pathWord = regexp.MustCompile(`[^\s'"(),;=]*[/\\][^\s'"(),;=]*`)
-	hexWord  = regexp.MustCompile(`(?i)\b0x[0-9a-f]+\b|\b[0-9a-f]*[0-9][0-9a-f]{6,}\b`)
-	number   = regexp.MustCompile(`[0-9]+(?:[.,:][0-9]+)*(?:e[+-]?[0-9]+)?`)
-)
-
-// general replaces in a message what differs between runs with one cause.
-func general(message string) string {
-	message = pathWord.ReplaceAllString(message, "PATH")
-	message = hexWord.ReplaceAllString(message, "N")
-	message = number.ReplaceAllString(message, "N")
-	return strings.Join(strings.Fields(message), " ")
+	return cause{end.Class, end.Exit, end.Signal, results.Alike(end.Message)}
 }

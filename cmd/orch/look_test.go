@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestColour(t *testing.T) {
+	for _, tt := range []struct {
+		mode string
+		env  map[string]string
+		want bool // off a terminal
+	}{
+		{"auto", nil, false},
+		{"always", nil, true},
+		{"never", nil, false},
+		{"auto", map[string]string{"FORCE_COLOR": "1"}, true},
+		{"auto", map[string]string{"FORCE_COLOR": "0"}, false},
+		{"auto", map[string]string{"CLICOLOR_FORCE": "1"}, true},
+		{"auto", map[string]string{"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, false},
+		{"auto", map[string]string{"CLICOLOR_FORCE": "1", "TERM": "dumb"}, true},
+		{"always", map[string]string{"NO_COLOR": "1"}, true},
+		{"never", map[string]string{"FORCE_COLOR": "1"}, false},
+	} {
+		for _, name := range []string{"NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "CLICOLOR", "TERM"} {
+			t.Setenv(name, tt.env[name])
+		}
+		if got := colour(tt.mode, new(bytes.Buffer)); got != tt.want {
+			t.Errorf("colour(%q) with %v = %v, want %v", tt.mode, tt.env, got, tt.want)
+		}
+	}
+}
+
+func TestSpans(t *testing.T) {
+	for _, tt := range []struct {
+		d           time.Duration
+		span, about string
+	}{
+		{-time.Second, "0s", "0s"},
+		{12 * time.Millisecond, "12ms", "0s"},
+		{1234 * time.Millisecond, "1.2s", "1s"},
+		{43 * time.Second, "43s", "43s"},
+		{131 * time.Second, "2m11s", "2m"},
+		{3*time.Hour + 12*time.Minute, "3h12m", "3h10m"},
+		{2*time.Hour + 58*time.Minute, "2h58m", "3h"},
+		{102 * time.Hour, "4d06h", "4.2d"},
+	} {
+		if got := span(tt.d); got != tt.span {
+			t.Errorf("span(%v) = %q, want %q", tt.d, got, tt.span)
+		}
+		if got := about(max(0, tt.d)); got != tt.about {
+			t.Errorf("about(%v) = %q, want %q", tt.d, got, tt.about)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0B", 1023: "1023B", 1024: "1.0K", 1536: "1.5K", 102400: "100K", 1 << 20: "1.0M", 5 << 30: "5.0G"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("bytesText(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	for _, tt := range []struct {
+		s       string
+		columns int
+		want    string
+	}{{"short", 5, "short"}, {"longer", 5, "long…"}, {"äöüß", 3, "äö…"}, {"a bcd", 3, "a…"}, {"x", 0, ""}} {
+		if got := clip(tt.s, tt.columns); got != tt.want {
+			t.Errorf("clip(%q, %d) = %q, want %q", tt.s, tt.columns, got, tt.want)
+		}
+	}
+}
+
+func TestWrapped(t *testing.T) {
+	got := wrapped("one two three averyverylongword x", 12, "  ")
+	want := "one two\n  three\n  averyverylongword\n  x"
+	if got != want {
+		t.Errorf("wrapped = %q, want %q", got, want)
+	}
+}
+
+func TestShellSplit(t *testing.T) {
+	for _, tt := range []struct {
+		line   string
+		want   []string
+		quoted bool
+	}{
+		{"orch st", []string{"orch", "st"}, false},
+		{"orch st ", []string{"orch", "st", ""}, false},
+		{`orch 'a b' "c d`, []string{"orch", "a b", "c d"}, true},
+		{`orch a\ b`, []string{"orch", "a b"}, false},
+		{`orch ''`, []string{"orch", ""}, false},
+		{"", []string{""}, false},
+	} {
+		got, quoted := shellSplit(tt.line)
+		if !slices.Equal(got, tt.want) || quoted != tt.quoted {
+			t.Errorf("shellSplit(%q) = %q, %v, want %q, %v", tt.line, got, quoted, tt.want, tt.quoted)
+		}
+	}
+}
+
+func TestPermute(t *testing.T) {
+	app := newApp(&program{})
+	for _, tt := range []struct{ args, want []string }{
+		{[]string{"orch", "status", "s1", "--output", "json"}, []string{"orch", "status", "--output", "json", "--", "s1"}},
+		{[]string{"orch", "status", "--watch", "s1"}, []string{"orch", "status", "--watch", "--", "s1"}},
+		{[]string{"orch", "status", "s1", "--watch=5s", "-o", "csv"}, []string{"orch", "status", "--watch=5s", "-o", "csv", "--", "s1"}},
+		{[]string{"orch", "logs", "r", "-f", "-n", "3"}, []string{"orch", "logs", "-f", "-n", "3", "--", "r"}},
+		{[]string{"orch", "explain", "--", "-x"}, []string{"orch", "explain", "--", "-x"}},
+	} {
+		if got := permute(app, tt.args); !slices.Equal(got, tt.want) {
+			t.Errorf("permute(%q) = %q, want %q", tt.args, got, tt.want)
+		}
+	}
+}
