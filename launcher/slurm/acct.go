@@ -56,7 +56,7 @@ func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]la
 		return nil, fmt.Errorf("sacct: %w", a.failed("sacct"))
 	}
 	ws, _ := parsePast(a.stdout)
-	return ws, nil
+	return s.ask(ctx).vouch(ws), nil
 }
 
 // parsePast reads sacct's lines. Of several tries of one task (-D) the last

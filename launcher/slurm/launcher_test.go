@@ -13,7 +13,10 @@ var resources = launcher.Resources{CPUs: 1, MemMiB: 100, Time: time.Hour}
 
 // TestLauncher holds the launcher to the contract, on a real Slurm.
 func TestLauncher(t *testing.T) {
-	cluster(t, "--nodes", "4") // 8 workers at once
+	// 8 workers at once. proctrack/linuxproc, which deploy/slurm-dev has, loses
+	// children whose parent was killed; pgid keeps those, and real clusters
+	// (cgroup) keep all.
+	cluster(t, "--nodes", "4", "--conf", "ProctrackType=proctrack/pgid")
 	var calls func() int
 	launchertest.Run(t, launchertest.Suite{
 		Open: func(t testing.TB, _ string) launcher.Launcher {
@@ -34,6 +37,6 @@ func TestLauncher(t *testing.T) {
 			r.Resources.Time = time.Hour
 		},
 		Outlives:      true,
-		LosesSessions: true, // proctrack/linuxproc
+		LosesSessions: true,
 	})
 }

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -8,47 +9,55 @@ import (
 	"orch/launcher"
 )
 
-// limits are what `scontrol show config` says that bounds a job.
+// limits are what `scontrol show config` says that matters to us.
 type limits struct {
 	asked    bool
-	maxArray int // the largest array index is one less
+	maxArray int // the largest array index is one less; 0: unknown
+	// tracks says that no process of a job can outlive it: the cluster keeps
+	// each job in a control group. Other ways lose processes that leave their
+	// session (proctrack/pgid) or whose parent died first (proctrack/linuxproc).
+	tracks bool
 }
 
 // defaultMaxArray is Slurm's own default of MaxArraySize (slurm.conf(5)).
 const defaultMaxArray = 1001
 
-// maxArray asks once how many workers one array may have.
-func (s *Slurm) maxArray(ctx context.Context) int {
+// ask learns the cluster's limits, once. A controller that does not answer is
+// asked again next time.
+func (s *Slurm) ask(ctx context.Context) limits {
 	s.mu.Lock()
 	l := s.limits
 	s.mu.Unlock()
-	if !l.asked {
-		a := s.run(ctx, deadline, queryEnv(), "scontrol", "show", "config")
-		if a.err == nil && a.code == 0 {
-			l = limits{asked: true, maxArray: parseConfig(a.stdout)}
-			s.mu.Lock()
-			s.limits = l
-			s.mu.Unlock()
-		}
+	if l.asked {
+		return l
 	}
-	if l.maxArray <= 0 {
-		return defaultMaxArray
+	a := s.run(ctx, deadline, queryEnv(), "scontrol", "show", "config")
+	if a.err != nil || a.code != 0 {
+		return limits{}
 	}
-	return l.maxArray
+	l = parseConfig(a.stdout)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits = l
+	return l
 }
 
-// parseConfig finds MaxArraySize; 0 if it is not there, or 0 (arrays are off).
-func parseConfig(text string) int {
+// parseConfig reads the lines "Key = value" of scontrol.
+func parseConfig(text string) limits {
+	l := limits{asked: true}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(line, "=")
-		if strings.TrimSpace(key) == "MaxArraySize" {
-			n, err := strconv.Atoi(strings.TrimSpace(value))
-			if err == nil && n > 0 {
-				return n
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(key) {
+		case "MaxArraySize":
+			if n, err := strconv.Atoi(value); err == nil && n > 0 {
+				l.maxArray = n
 			}
+		case "ProctrackType":
+			l.tracks = strings.Contains(value, "cgroup") || strings.Contains(value, "cray")
 		}
 	}
-	return 0
+	return l
 }
 
 // Fit implements [launcher.Sizer]: how many workers one job may have, which is
@@ -63,8 +72,5 @@ func (s *Slurm) Fit(launcher.Resources) (int, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m := s.limits.maxArray; m > 0 {
-		return min(n, m), true
-	}
-	return min(n, defaultMaxArray), true
+	return min(n, cmp.Or(s.limits.maxArray, defaultMaxArray)), true
 }

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 	if err := checkFolders(req); err != nil {
 		return "", err
 	}
-	if m := s.maxArray(ctx); req.Workers > m {
+	if m := cmp.Or(s.ask(ctx).maxArray, defaultMaxArray); req.Workers > m {
 		return "", &launcher.Refused{Reason: fmt.Sprintf("%d workers in one array, and this cluster's MaxArraySize allows %d", req.Workers, m),
 			Advice: fmt.Sprintf("ask for at most %d at a time: launcher.workers = %d", m, m)}
 	}
@@ -232,7 +233,7 @@ func judgeScancel(a answer) error {
 // Jobs implements [launcher.Launcher] with one squeue. The first call of all
 // also asks for the cluster's limits, so that Fit knows them.
 func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
-	s.maxArray(ctx)
+	l := s.ask(ctx)
 	mine := []string{"--me"}
 	if uid := os.Getuid(); uid == 0 {
 		// --me is not filtered by the controller for root, and a name is.
@@ -243,5 +244,16 @@ func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
 		return nil, fmt.Errorf("squeue: %w", a.failed("squeue"))
 	}
 	ws, _ := parseQueue(a.stdout)
-	return ws, nil
+	return l.vouch(ws), nil
+}
+
+// vouch takes back the proof of an end where the cluster may lose sight of a
+// job's processes, unless there were none.
+func (l limits) vouch(ws []launcher.Worker) []launcher.Worker {
+	for i := range ws {
+		if !l.tracks && ws[i].Host != "" {
+			ws[i].End.Proof = false
+		}
+	}
+	return ws
 }
