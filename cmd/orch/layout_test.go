@@ -21,6 +21,7 @@ var imports = map[string][]string{
 	"configs":               {},
 	"launcher":              {},
 	"launcher/pool":         {"launcher"},
+	"launcher/slurm":        {"launcher"},
 	"launcher/launchertest": {"launcher"},
 	"sweep/override":        {},
 	"sweep/results":         {"sweep/override"},

@@ -11,6 +11,7 @@ import (
 
 	"orch/launcher"
 	"orch/launcher/pool"
+	"orch/launcher/slurm"
 	"orch/report"
 	"orch/sweep/dispatch"
 	"orch/sweep/override"
@@ -22,9 +23,9 @@ import (
 
 // The concrete backends, trainers and report formats: a new one is one line here.
 var (
-	backends = launcher.Registry{pool.Backend}
+	backends = launcher.Registry{pool.Backend, slurm.Backend}
 	trainers = []trainer.Trainer{nn.New(), command.New()}
-	formats  = []report.Format{report.Markdown, report.CSV, report.LaTeX, report.Figures, report.JSON}
+	formats  = []report.Format{report.Markdown, report.CSV, report.LaTeX, report.Figures, report.PDF, report.JSON}
 )
 
 // trainerFor returns who executes a config: the program of its [task], or the

@@ -17,6 +17,7 @@ import (
 //	partition = "gpu"              account = "proj"       qos = "normal"
 //	constraint = "a100"            exclude = ["n3"]       nodelist = "n[1-4]"
 //	reservation = "course"         gres = "shard:1"       gpu_type = "a100"
+//	comment = "anyone can read this"
 //	setup = ["module load cuda", "source ~/venv/bin/activate"]
 //	wrap  = ["apptainer", "exec", "--nv", "image.sif"]
 //	env   = ["MY_TOKEN_FILE", "FOO_*"]
@@ -55,6 +56,14 @@ var options = []option{
 	{"exclude", hosts(func(o *Options) *string { return &o.Exclude })},
 	{"nodelist", hosts(func(o *Options) *string { return &o.NodeList })},
 	{"gres", word(func(o *Options) *string { return &o.Gres })},
+	{"comment", func(o *Options, v any) error {
+		s, ok := v.(string)
+		if !ok || len(s) > 1024 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fmt.Errorf("is %v, want one line of at most 1024 bytes", v)
+		}
+		o.Comment = s
+		return nil
+	}},
 	{"gpu_type", word(func(o *Options) *string { return &o.GPUType })},
 	{"setup", func(o *Options, v any) error {
 		lines, err := texts(v)
@@ -214,7 +223,7 @@ var taken = map[string]string{
 	"signal": "warn", "array": "workers", "export": "env", "export-file": "env", "get-user-env": "setup",
 	"job-name": "", "output": "", "error": "", "input": "", "chdir": "", "workdir": "", "parsable": "", "requeue": "", "no-requeue": "",
 	"open-mode": "", "wrap": "", "wait": "", "test-only": "", "quiet": "", "verbose": "", "help": "", "usage": "", "version": "",
-	"clusters": "", "cluster": "", "uid": "", "gid": "", "bb": "", "hold": "",
+	"comment": "comment", "clusters": "", "cluster": "", "uid": "", "gid": "", "bb": "", "hold": "",
 }
 
 var extraForm = regexp.MustCompile(`^--([a-z][a-z-]*)(=.*)?$`)

@@ -127,6 +127,7 @@ func (o Options) sbatchArgs(req launcher.Request) []string {
 	add("constraint", o.Constraint)
 	add("exclude", o.Exclude)
 	add("nodelist", o.NodeList)
+	add("comment", o.Comment)
 	add("gres", gres(o, r.GPUs))
 	args = append(args, o.Extra...)
 	// From the folder where the job starts, so that nothing but the script's

@@ -29,6 +29,7 @@ type Options struct {
 	NodeList    string // nodes to use
 	Gres        string // beside the GPUs
 	GPUType     string // as in --gres=gpu:TYPE:N
+	Comment     string // which every user of the cluster can read
 
 	Setup []string // lines of shell before the worker: modules, conda, venv
 	Wrap  []string // a command that the worker is an argument of: apptainer exec image.sif
