@@ -56,6 +56,13 @@ func splitGen(s string) (block string, gen int, ok bool) {
 	return s[:i], gen, err == nil && gen >= 0 && strconv.Itoa(gen) == s[i+1:]
 }
 
+// saneGen reports whether s names a generation that could exist: readers keep a
+// view of each up to the newest, so a foreign name must not ask for a billion.
+func saneGen(s string) bool {
+	_, gen, ok := splitGen(s)
+	return ok && gen <= maxGen
+}
+
 func genName(block string, gen int) string { return block + "." + strconv.Itoa(gen) }
 
 // GenName returns the name of a generation of a block, "<block>.<generation>",

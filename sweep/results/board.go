@@ -96,8 +96,10 @@ type HeldRun struct {
 // journal is asked for only when there is something to claim, so that a worker
 // that finds nothing leaves no file behind. It returns nil if every block is
 // held or finished. Claims of others make it try the next block, so it costs no
-// more than one listing and one link() when all goes well.
+// more than one listing and one link() when all goes well. A block whose files
+// cannot be read keeps nobody from the others.
 func (b *Board) Claim(journal func() (*Journal, error)) (*Held, error) {
+	var unread []error
 	for i := b.from; i < len(b.blocks); i++ {
 		blk := b.blocks[i]
 		if b.finished[blk] {
@@ -108,7 +110,8 @@ func (b *Board) Claim(journal func() (*Journal, error)) (*Held, error) {
 		}
 		gen, runs, skipped, err := b.open(blk)
 		if err != nil {
-			return nil, err
+			unread = append(unread, err)
+			continue
 		}
 		if len(runs) == 0 {
 			continue
@@ -132,7 +135,7 @@ func (b *Board) Claim(journal func() (*Journal, error)) (*Held, error) {
 		j.hold(name, gen)
 		return &Held{name, gen, runs, skipped}, nil
 	}
-	return nil, nil
+	return nil, errors.Join(unread...)
 }
 
 // open returns the generation of a block that may be claimed, what there is to
@@ -221,16 +224,15 @@ func (b *Board) sealed(seal *Seal) ([]evidence, error) {
 	for _, sj := range seal.Journals {
 		if b.lengths[sj.Name] < sj.Upto {
 			from := b.lengths[sj.Name]
-			data, err := readFrom(b.sweep.dir, "journals/"+sj.Name, from)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("read journal: %w", err)
-			}
 			all := b.journals[sj.Name]
-			next := scanJournal(data, from, func(at int64, _ []byte, r Record) {
+			next, err := readJournal(b.sweep.dir, sj.Name, from, func(at int64, _ []byte, r Record) {
 				if r.Block != "" {
 					all = append(all, evidence{sj.Name, at, r})
 				}
 			}, nil)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("read journal: %w", err)
+			}
 			if next < sj.Upto {
 				// The holder synced this much before it sealed, so the bytes
 				// exist; this host just cannot see them yet.
@@ -258,11 +260,8 @@ func (b *Board) Suspects() (dead, rebooted []*Claim, err error) {
 			continue
 		}
 		c, err := b.sweep.ReadClaim(name, len(gens)-1)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err != nil {
-			return nil, nil, err
+			continue // damaged: who holds the block cannot be told; fsck says so
 		}
 		switch c.Holder.Fate() {
 		case FateDead:

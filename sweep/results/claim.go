@@ -64,7 +64,7 @@ func encodeWhole(v any) ([]byte, error) {
 }
 
 func decodeWhole(dir *os.Root, name string, v any) error {
-	b, err := dir.ReadFile(name)
+	b, err := readWhole(dir, name)
 	if err != nil {
 		return err
 	}
@@ -105,19 +105,26 @@ func (s *Sweep) claim(block string, gen int, h Holder) (c Claim, won bool, err e
 
 // ReadClaim returns who holds a generation.
 func (s *Sweep) ReadClaim(block string, gen int) (*Claim, error) {
-	c := new(Claim)
-	return c, decodeWhole(s.dir, "claims/"+genName(block, gen), c)
+	c, name := new(Claim), "claims/"+genName(block, gen)
+	err := decodeWhole(s.dir, name, c)
+	if err == nil && (c.Block != block || c.Gen != gen) {
+		err = &DamagedError{name, "it is the claim of " + genName(c.Block, c.Gen)}
+	}
+	return c, err
 }
 
 // readSeal returns a generation's seal, or nil if it has none.
 func (s *Sweep) readSeal(block string, gen int) (*Seal, error) {
-	seal := new(Seal)
-	err := decodeWhole(s.dir, "claims/"+genName(block, gen)+sealSuffix, seal)
+	seal, name := new(Seal), "claims/"+genName(block, gen)+sealSuffix
+	err := decodeWhole(s.dir, name, seal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if seal.Block != block || seal.Gen != gen {
+		return nil, &DamagedError{name, "it is the seal of " + genName(seal.Block, seal.Gen)}
 	}
 	return seal, nil
 }
@@ -170,17 +177,13 @@ func (s *Sweep) SealDead(c *Claim, by string, class Class) (*Seal, error) {
 	seal := &Seal{Block: c.Block, Gen: c.Gen, By: by, Class: class}
 	full := genName(c.Block, c.Gen)
 	for _, name := range names {
-		b, err := s.dir.ReadFile("journals/" + name)
-		if err != nil {
-			return nil, fmt.Errorf("seal %s: %w", full, err)
-		}
 		sj := SealedJournal{Name: name}
 		type found struct {
 			at   int64
 			line string
 		}
 		var own []found
-		scanJournal(b, 0, func(at int64, line []byte, r Record) {
+		_, err := readJournal(s.dir, name, 0, func(at int64, line []byte, r Record) {
 			switch {
 			case r.Kind == RecordMark:
 				for _, m := range r.Blocks {
@@ -192,6 +195,9 @@ func (s *Sweep) SealDead(c *Claim, by string, class Class) (*Seal, error) {
 				own = append(own, found{at, string(line)})
 			}
 		}, nil)
+		if err != nil {
+			return nil, fmt.Errorf("seal %s: %w", full, err)
+		}
 		for _, f := range own {
 			if f.at >= sj.Upto {
 				sj.Tail = append(sj.Tail, f.line)

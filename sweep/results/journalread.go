@@ -33,59 +33,115 @@ func journalOwner(name string) string {
 	return worker
 }
 
-// scanJournal calls f with every intact line of b and its offset in the file,
-// of which b begins at base. It returns the offset behind the last whole line;
-// what follows is a line still being written, or a torn one. A damaged line
-// goes to bad, if given, and hides nothing after it.
-func scanJournal(b []byte, base int64, f func(at int64, line []byte, r Record), bad func(at int64, why string)) (next int64) {
-	for len(b) > 0 {
-		n := bytes.IndexByte(b, '\n')
-		if n < 0 {
-			if len(b) > maxLine && bad != nil {
-				bad(base, "a line longer than 1 MiB")
-			}
-			break
-		}
-		line := b[:n]
-		switch body, ok := checkLine(line); {
-		case n > maxLine:
-			if bad != nil {
-				bad(base, "a line longer than 1 MiB")
-			}
-		case !ok:
-			if bad != nil {
-				bad(base, "a damaged line: its checksum does not match")
-			}
-		default:
-			r, err := parseRecord(body)
-			if err == nil {
-				f(base, line, r)
-			} else if bad != nil {
-				bad(base, "a line that orch did not write: "+err.Error())
-			}
-		}
-		b = b[n+1:]
-		base += int64(n + 1)
+// readJournal calls f with every intact line of a journal from an offset on, and
+// its offset. It returns the offset behind the last whole line; what follows is
+// a line still being written, or a torn one. A damaged line goes to bad, if
+// given, and hides nothing after it.
+func readJournal(dir *os.Root, name string, from int64, f func(at int64, line []byte, r Record), bad func(at int64, why string)) (next int64, err error) {
+	if bad == nil {
+		bad = func(int64, string) {}
 	}
-	return base
+	return readLines(dir, "journals/"+name, from, func(at int64, line []byte) {
+		body, ok := checkLine(line)
+		if !ok {
+			bad(at, "a damaged line: its checksum does not match")
+			return
+		}
+		r, err := parseRecord(body)
+		if err != nil {
+			bad(at, "a line that orch did not write: "+err.Error())
+			return
+		}
+		f(at, line, r)
+	}, func(at int64) { bad(at, "a line longer than 1 MiB") })
 }
 
-// readFrom returns the bytes of a file from an offset to its end.
-func readFrom(dir *os.Root, name string, offset int64) ([]byte, error) {
-	f, err := dir.Open(name)
+// chunk is how much of a file is in memory at a time.
+const chunk = 4 << 20
+
+// readLines calls line with every whole line of a file from an offset on, without
+// its newline, and with where it begins; the bytes are valid during the call. It
+// returns the offset behind the last whole line. A line longer than maxLine, be
+// it a gigabyte, goes to long by its offset alone.
+func readLines(dir *os.Root, name string, from int64, line func(at int64, b []byte), long func(at int64)) (next int64, err error) {
+	f, size, err := openFile(dir, name)
+	if err != nil {
+		return from, err
+	}
+	defer f.Close()
+	if size <= from {
+		return from, nil
+	}
+	buf := make([]byte, min(size-from, chunk))
+	kept := 0         // bytes at the front of buf that begin a line
+	skipping := false // in a line that is too long
+	for at := from; ; {
+		n, err := f.ReadAt(buf[kept:], at+int64(kept))
+		b := buf[:kept+n]
+		for {
+			i := bytes.IndexByte(b, '\n')
+			if i < 0 {
+				break
+			}
+			switch {
+			case skipping:
+				skipping = false
+			case i > maxLine:
+				long(at)
+			default:
+				line(at, b[:i])
+			}
+			b, at = b[i+1:], at+int64(i+1)
+		}
+		if len(b) > maxLine && !skipping {
+			long(at)
+			skipping = true
+		}
+		if skipping {
+			b, at = nil, at+int64(len(b))
+		}
+		kept = copy(buf, b)
+		if err == io.EOF || n == 0 && err == nil || at+int64(kept) >= size && err == nil {
+			return at, nil
+		}
+		if err != nil {
+			return at, err
+		}
+	}
+}
+
+// openFile opens a regular file of the tree for reading. It waits for nothing: a
+// FIFO that someone left there must not hang who reads the folder.
+func openFile(dir *os.Root, name string) (f *os.File, size int64, err error) {
+	if f, err = dir.OpenFile(name, os.O_RDONLY|nonblock, 0); err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = &DamagedError{name, "it is no regular file"}
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
+
+// maxWhole bounds the files that are read whole, plans aside.
+const maxWhole = 64 << 20
+
+// readWhole returns the content of a small file.
+func readWhole(dir *os.Root, name string) ([]byte, error) {
+	f, size, err := openFile(dir, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
+	if size > maxWhole {
+		return nil, &DamagedError{name, "it is far too large"}
 	}
-	if !st.Mode().IsRegular() {
-		return nil, &os.PathError{Op: "read", Path: name, Err: os.ErrInvalid}
-	}
-	b := make([]byte, max(0, st.Size()-offset))
-	n, err := f.ReadAt(b, offset)
+	b := make([]byte, size)
+	n, err := f.ReadAt(b, 0)
 	if err == io.EOF {
 		err = nil
 	}

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 	"sync"
@@ -146,33 +145,34 @@ func parseRow(body []byte) (Row, error) {
 // name order. Damaged lines go to bad. Rows of attempts that do not count are
 // among them: see [State.Counts].
 func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
+	if bad == nil {
+		bad = func(Problem) {}
+	}
 	names, err := sortedList(s.dir, "series")
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		b, err := s.dir.ReadFile("series/" + name)
-		if err != nil {
-			return err
+		file := "series/" + name
+		if journalOwner(name) == "" {
+			bad(Problem{file, 0, "orch did not make this file"})
+			continue
 		}
-		var at int64
-		for len(b) > 0 {
-			n := bytes.IndexByte(b, '\n')
-			if n < 0 {
-				break // being written, or torn
+		_, err := readLines(s.dir, file, 0, func(at int64, line []byte) {
+			body, ok := checkLine(line)
+			if !ok {
+				bad(Problem{file, at, "a damaged row: its checksum does not match"})
+				return
 			}
-			body, ok := checkLine(b[:n])
-			var r Row
-			if ok {
-				if r, err = parseRow(body); err == nil {
-					f(r)
-				}
+			r, err := parseRow(body)
+			if err != nil {
+				bad(Problem{file, at, "a row that orch did not write: " + err.Error()})
+				return
 			}
-			if (!ok || err != nil) && bad != nil {
-				bad(Problem{"series/" + name, at, "a damaged row"})
-			}
-			b = b[n+1:]
-			at += int64(n + 1)
+			f(r)
+		}, func(at int64) { bad(Problem{file, at, "a row longer than 1 MiB"}) })
+		if err != nil {
+			bad(Problem{file, 0, err.Error()})
 		}
 	}
 	return nil

@@ -97,29 +97,36 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 			js = &journalState{grew: time.Now()}
 			sn.journals[name] = js
 		}
-		b, err := readFrom(sn.sweep.dir, "journals/"+name, js.length)
-		if err != nil {
-			sn.problem(Problem{"journals/" + name, 0, err.Error()})
-			continue
-		}
-		next := scanJournal(b, js.length, func(at int64, _ []byte, r Record) {
+		next, err := readJournal(sn.sweep.dir, name, js.length, func(at int64, _ []byte, r Record) {
 			js.newest = r.Time
 			switch {
 			case r.Kind == RecordWorker:
 				if js.worker == nil {
 					js.worker = r.Worker
 				}
+				if r.Worker != nil && r.Worker.Name != journalOwner(name) {
+					sn.problem(Problem{"journals/" + name, at, "it is the journal of " + r.Worker.Name})
+				}
 			case r.Kind == RecordMark:
 				for _, full := range r.Blocks {
-					sn.generation(full).mark(name, r.Offset)
+					if saneGen(full) {
+						sn.generation(full).mark(name, r.Offset)
+					}
 				}
 			case r.Block != "" && r.Kind != RecordUnknown:
+				if !saneGen(r.Block) {
+					sn.problem(Problem{"journals/" + name, at, "a record of no block"})
+					return
+				}
 				g := sn.generation(r.Block)
 				g.records = append(g.records, evidence{name, at, r})
 			}
 		}, func(at int64, why string) { sn.problem(Problem{"journals/" + name, at, why}) })
 		if next != js.length {
 			js.length, js.grew, changed = next, time.Now(), true
+		}
+		if err != nil {
+			sn.problem(Problem{"journals/" + name, next, err.Error()})
 		}
 	}
 	return changed, nil
@@ -164,7 +171,7 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 		return changed, fmt.Errorf("list fences: %w", err)
 	}
 	for _, full := range fences {
-		if _, _, ok := splitGen(full); !ok {
+		if !saneGen(full) {
 			sn.problem(Problem{"fences/" + full, 0, "orch did not make this file"})
 			continue
 		}
@@ -175,17 +182,23 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 	return changed, nil
 }
 
-// tolerate turns damage to one file into a problem; other errors pass.
+// tolerate turns what is wrong with one file into a problem, so that it hides no
+// other; only a newer format passes. What cannot be read now is asked for again
+// at the next Refresh.
 func (sn *Snapshot) tolerate(err error, file string) error {
 	var damaged *DamagedError
+	var newer *NewerError
 	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist): // listed, not yet to be opened
+		return nil
+	case errors.As(err, &newer):
+		return err
 	case errors.As(err, &damaged):
 		sn.problem(Problem{file, 0, damaged.Why})
-		return nil
-	case errors.Is(err, fs.ErrNotExist): // listed, not yet to be opened
-		return nil
+	default:
+		sn.problem(Problem{file, 0, err.Error()})
 	}
-	return err
+	return nil
 }
 
 func (sn *Snapshot) readOrders() (bool, error) {

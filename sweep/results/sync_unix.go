@@ -2,7 +2,13 @@
 
 package results
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
+
+// nonblock makes open() of a FIFO return at once.
+const nonblock = syscall.O_NONBLOCK
 
 // syncDir makes the names in a folder durable.
 func syncDir(dir *os.Root, folder string) error {
