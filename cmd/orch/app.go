@@ -45,6 +45,13 @@ func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stde
 	return exitCode(app.RunContext(ctx, permute(app, args)), stderr)
 }
 
+// Help is wrapped for the narrowest terminal that people still use.
+func init() {
+	cli.HelpPrinter = func(w io.Writer, template string, data any) {
+		cli.HelpPrinterCustom(w, template, data, map[string]any{"wrapAt": func() int { return 79 }})
+	}
+}
+
 func newApp(p *program) *cli.App {
 	app := &cli.App{
 		Name:           "orch",
@@ -80,6 +87,11 @@ func newApp(p *program) *cli.App {
 		}
 		c.OnUsageError = usageError
 		c.Flags = append(c.Flags, colourFlag())
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true // "(default: false)" says nothing
+			}
+		}
 		c.Before = p.chooseColour
 		if c.Description == "" {
 			c.Description = exitHelp
@@ -151,11 +163,11 @@ func width(w io.Writer) int {
 // Flags that several commands have.
 
 func resultsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "results", Usage: "results `FOLDER`; else $ORCH_RESULTS, else ./results"}
+	return &cli.StringFlag{Name: "results", Usage: "results `FOLDER`, else $ORCH_RESULTS, else ./results"}
 }
 
 func configDirFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config-dir", Usage: "config `FOLDER`, above the built-in configs; else ./configs"}
+	return &cli.StringFlag{Name: "config-dir", Usage: "config `FOLDER` above the built-in ones, else ./configs"}
 }
 
 func jsonFlag() cli.Flag {

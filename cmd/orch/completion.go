@@ -17,8 +17,8 @@ func completionCommand(p *program) *cli.Command {
 		Name:      "completion",
 		Usage:     "print the script that completes orch's words in your shell",
 		ArgsUsage: "bash|zsh|fish",
-		Description: "bash:  source <(orch completion bash)              in ~/.bashrc\n" +
-			"zsh:   source <(orch completion zsh)               in ~/.zshrc, after compinit\n" +
+		Description: "bash:  source <(orch completion bash)   in ~/.bashrc\n" +
+			"zsh:   source <(orch completion zsh)    in ~/.zshrc, after compinit\n" +
 			"fish:  orch completion fish > ~/.config/fish/completions/orch.fish\n" +
 			"Commands, flags, config groups and their options, config keys, sweeps and runs.",
 		Action: func(c *cli.Context) error {

@@ -13,9 +13,9 @@ import (
 // configFlags print a config instead of doing anything.
 func configFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "cfg", Usage: "print the composed config instead: `PART` is job, launcher or all"},
+		&cli.StringFlag{Name: "cfg", Usage: "only print the config: `PART` is job, launcher or all"},
 		&cli.BoolFlag{Name: "resolve", Usage: "with --cfg: interpolations resolved"},
-		&cli.StringFlag{Name: "info", Usage: "print what is composed instead: `WHAT` is defaults or groups"},
+		&cli.StringFlag{Name: "info", Usage: "only print `WHAT`: defaults or groups"},
 	}
 }
 

@@ -14,7 +14,7 @@ func diffCommand(p *program) *cli.Command {
 		Name:        "diff",
 		Usage:       "show in what two runs differ: config, code, results",
 		ArgsUsage:   "RUN RUN",
-		Description: "Only what differs, unless --all. Exit code 1 if the configs or the code differ, 0 if they are the same.\n" + runHelp,
+		Description: "Only what differs, unless --all. Exit code 1 if config or code differ.\n" + runHelp,
 		Flags: append([]cli.Flag{resultsFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "what is equal, too"},
 		}, outputFlags()...),

@@ -14,7 +14,8 @@ const (
 	failedRun = "@failed" // the run that failed last; every failed run where several can be given
 )
 
-const runHelp = "RUN is a run's name or ID, or the beginning of either, or SWEEP/RUN; @last is the run that was started last, @failed the one that failed last."
+const runHelp = "RUN is a run's name or ID, or the beginning of either, or SWEEP/RUN;\n" +
+	"@last is the run that was started last, @failed the one that failed last."
 
 // found is a run with the sweep it is in.
 type found struct {

@@ -51,5 +51,5 @@ func isSwitch(f cli.Flag) bool {
 var colourModes = []string{"always", "never", "auto"}
 
 func colourFlag() cli.Flag {
-	return &cli.StringFlag{Name: "color", Value: "auto", Usage: "`WHEN` to colour: always, never or auto", Category: "global"}
+	return &cli.StringFlag{Name: "color", Value: "auto", Usage: "colour `WHEN`: always, never or auto"}
 }

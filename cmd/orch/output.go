@@ -20,7 +20,7 @@ var outputs = []string{"table", "wide", "json", "jsonl", "csv", "tsv", "md"}
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		jsonFlag(),
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: table, wide, json, jsonl, csv, tsv or md; else table on a terminal, tsv elsewhere"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: " + strings.Join(outputs, ", ")},
 		&cli.BoolFlag{Name: "no-header", Usage: "without the line of column names"},
 	}
 }

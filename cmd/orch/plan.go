@@ -15,13 +15,14 @@ func planCommand(p *program) *cli.Command {
 		Name:      "plan",
 		Usage:     "show what submit would do, and do nothing",
 		ArgsUsage: "SWEEP.toml [KEY=VALUE...]",
-		Description: "The axes, the number of runs, the first and last ones, the resource requests, what has results already, what it may cost,\n" +
-			"and which runs an earlier plan of the same name did not have, or had. --show prints the resolved config of the first run,\n" +
-			"--show=RUN that of another, with the file and line that each value comes from. With --json the schemas are orch.plan/1\n" +
-			"and orch.config/1.",
+		Description: "The axes, the number of runs, the first and last ones, the resource requests,\n" +
+			"what has results already, what it may cost, and which runs an earlier plan of\n" +
+			"the same name did not have, or had. --show prints the resolved config of the\n" +
+			"first run, --show=RUN of another, with the file and line of each value.\n" +
+			"The schemas of --json are orch.plan/1 and orch.config/1.",
 		Flags: append(append(planFlags(), configFlags()...), jsonFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "list every run"},
-			optionalFlag("show", "", "print the resolved config of the first run, or with --show=RUN of that, and where each value comes from"),
+			optionalFlag("show", "", "print a `RUN`'s config and where its values come from"),
 		),
 		Action: func(c *cli.Context) error { return p.plan(c) },
 	}

@@ -20,10 +20,11 @@ func yesFlag() cli.Flag {
 func pruneCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "prune",
-		Usage:     "free space: checkpoints of finished runs, attempts that do not count",
+		Usage:     "free space: checkpoints of finished runs, uncounted attempts",
 		ArgsUsage: "[SWEEP...]",
-		Description: "Shows sizes and asks first. It removes files below runs/ only: every result, every counted log and all that the tables\n" +
-			"come from stays. Runs that may still go on keep their checkpoints; failed runs keep the attempt that counts as it is.",
+		Description: "Shows sizes and asks first. It removes files below runs/ only: every result,\n" +
+			"every counted log and all that the tables come from stays. Runs that may\n" +
+			"go on keep their checkpoints; failed runs keep the attempt that counts.",
 		Flags: []cli.Flag{resultsFlag(), yesFlag(),
 			&cli.BoolFlag{Name: "checkpoints", Usage: "only checkpoints"},
 			&cli.BoolFlag{Name: "attempts", Usage: "only attempts that do not count"},

@@ -14,19 +14,24 @@ func statusCommand(p *program) *cli.Command {
 		Name:      "status",
 		Usage:     "show what runs, what waits and what failed",
 		ArgsUsage: "[SWEEP...]",
-		Description: "Reads the results tree and nothing else; it never starts or ends anything. A line a sweep, then what needs attention.\n" +
-			"--runs lists the runs: --filter 'state=failed training.lr<1e-3' (= != < <= > >= and ~ for a pattern; commas mean \"any of\"),\n" +
-			"--sort -elapsed,run, --columns run,state,seed,val.loss. Columns are sweep, run, id, state, class, exit, signal, step, elapsed,\n" +
-			"cpu, mem, started, ended, attempts, attempt, job, node, worker, reason, every metric, and every key of the config.\n" +
-			"With --json the schema is orch.status/1, to which later versions only add.",
+		Description: "Reads the results tree and nothing else; it never starts or ends anything.\n" +
+			"A line a sweep, then what needs attention. --runs lists the runs:\n" +
+			"   --filter 'state=failed training.lr<1e-3 reason~memory': = != < <= > >=, and\n" +
+			"   ~ !~ for a pattern; commas mean any of\n" +
+			"   --sort -elapsed,run with - for descending\n" +
+			"   --columns run,state,seed,val.loss of sweep, run, id, state, class, exit,\n" +
+			"   signal, step, elapsed, cpu, mem, started, ended, attempts, attempt, job,\n" +
+			"   node, worker, reason, any metric, any key of the config\n" +
+			"--watch ends when nothing runs or waits. --json: schema orch.status/1, to\n" +
+			"which later versions only add.",
 		Flags: append([]cli.Flag{resultsFlag(),
 			&cli.BoolFlag{Name: "runs", Usage: "list the runs"},
-			&cli.StringFlag{Name: "filter", Usage: "only runs that meet all `CONDITIONS`; implies --runs"},
-			&cli.StringFlag{Name: "sort", Usage: "by `COLUMNS`, - in front for descending; implies --runs"},
-			&cli.StringFlag{Name: "columns", Usage: "show these `COLUMNS`; implies --runs"},
-			optionalFlag("watch", "2s", "go on showing changes until nothing runs or waits; --watch=5s looks every 5 seconds"),
-			&cli.BoolFlag{Name: "wait", Usage: "print nothing until nothing runs or waits; exit code 3 if runs failed"},
-			&cli.DurationFlag{Name: "timeout", Usage: "with --wait or --watch: end after `TIME`, with exit code 5"},
+			&cli.StringFlag{Name: "filter", Usage: "list runs that meet all `CONDITIONS`"},
+			&cli.StringFlag{Name: "sort", Usage: "list runs sorted by `COLUMNS`"},
+			&cli.StringFlag{Name: "columns", Usage: "list runs with these `COLUMNS`"},
+			optionalFlag("watch", "2s", "show changes; --watch=`TIME` looks so often"),
+			&cli.BoolFlag{Name: "wait", Usage: "until nothing runs or waits; 3 if runs failed"},
+			&cli.DurationFlag{Name: "timeout", DefaultText: "none", Usage: "exit code 5 if it takes longer than `TIME`"},
 		}, outputFlags()...),
 		Action: func(c *cli.Context) error { return p.status(c) },
 	}
