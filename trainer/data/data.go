@@ -4,39 +4,61 @@
 // where the authors fixed some. [Source.Split] cuts it into the three parts
 // of a run, by a random stream that the run's seed decides:
 //
-//	src, err := data.Load("digits", "")
+//	src, err := data.Load(data.Spec{Name: "digits"})
 //	parts, err := src.Split(rng, 0.1, 0.2)   // a tenth to validate, a fifth to test
 //	parts.Train.Row(x, 0)                    // x is now the first training image, scaled to 0..1
 //
-// Two sets are known. "digits" (1,797 images of 8x8) is part of the program.
-// "mnist" (60,000 + 10,000 images of 28x28) is read from the four IDX files
-// that its authors published, gzipped or not; Fashion-MNIST and others of the
-// same form work too. Pixels stay bytes in memory and become float32 in 0..1
-// when a row is copied into a batch: a quarter of the memory, and one loaded
-// set serves all runs of a process at once, since nothing ever changes it.
+// "digits" (1,797 images of 8x8) is part of the program. "mnist" (60,000 +
+// 10,000 images of 28x28) is read from the four IDX files that its authors
+// published, gzipped or not. "idx" is any set in that form, such as
+// Fashion-MNIST, and "csv" a table with a header, one of whose columns is what
+// to predict: a class or a number.
+//
+// Pixels stay bytes in memory and become float32 when a row is copied into a
+// batch: a quarter of the memory, and one loaded set serves all runs of a
+// process at once, since nothing ever changes it. What depends on the split,
+// such as the mean of the training examples, belongs to the views; see
+// [Parts.Normalize].
 package data
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
-	"strings"
+	"strconv"
 )
 
-// Set is a labelled set of images, unchangeable and safe for concurrent use.
+// Set is a set of examples with what is to be predicted of each, unchangeable
+// and safe for concurrent use.
 type Set struct {
-	Shape   []int // of one image: rows, columns
-	Classes int   // labels are 0..Classes-1
+	Shape   []int    // of one example: rows and columns of an image, and its channels; or features
+	Classes int      // labels are 0..Classes-1; 0 if numbers are to be predicted
+	Names   []string // of the classes
 
-	pixels []byte       // [Len, Features], row major
-	labels []byte       // [Len]
+	pixels []byte       // [Len, Features], row major; or
+	values []float32    // the same of what are no bytes
 	levels [256]float32 // what a pixel's byte becomes
+
+	labels  []byte    // [Len]; or
+	targets []float32 // [Len], the numbers
 }
 
-// newSet checks the parts of a set. white is the byte that becomes 1.
-func newSet(shape []int, classes, white int, pixels, labels []byte) (*Set, error) {
-	s := &Set{Shape: shape, Classes: classes, pixels: pixels, labels: labels}
+// maxClasses is what a label of one byte can tell apart.
+const maxClasses = 256
+
+// numbered returns the names 0..n-1.
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}
+
+// newImages checks the parts of a set of images. white is the byte that
+// becomes 1.
+func newImages(shape []int, classes, white int, pixels, labels []byte) (*Set, error) {
+	s := &Set{Shape: shape, Classes: classes, Names: numbered(classes), pixels: pixels, labels: labels}
 	if want := len(labels) * s.Features(); len(pixels) != want {
 		return nil, fmt.Errorf("%d labels need %d pixels, got %d", len(labels), want, len(pixels))
 	}
@@ -52,7 +74,7 @@ func newSet(shape []int, classes, white int, pixels, labels []byte) (*Set, error
 }
 
 // Len returns the number of examples.
-func (s *Set) Len() int { return len(s.labels) }
+func (s *Set) Len() int { return max(len(s.labels), len(s.targets)) }
 
 // Features returns the number of values of one example.
 func (s *Set) Features() int {
@@ -67,22 +89,42 @@ func (s *Set) Features() int {
 type View struct {
 	*Set
 	Rows []int // indices into the set
+
+	scale *scaling // nil: as the set has them
 }
 
 // Len returns the number of examples of the view.
 func (v View) Len() int { return len(v.Rows) }
 
-// Row copies example i, scaled to 0..1, into dst, which has [Set.Features]
-// elements.
+// Row copies example i into dst, which has [Set.Features] elements: pixels
+// scaled to 0..1, other values as they are, unless [Parts.Normalize] said
+// otherwise.
 func (v View) Row(dst []float32, i int) {
 	n := len(dst)
-	for j, b := range v.pixels[v.Rows[i]*n:][:n] {
-		dst[j] = v.levels[b]
+	from := v.Rows[i] * n
+	if v.pixels != nil {
+		levels := &v.levels
+		if v.scale != nil {
+			levels = &v.scale.levels
+		}
+		for j, b := range v.pixels[from:][:n] {
+			dst[j] = levels[b]
+		}
+		return
+	}
+	copy(dst, v.values[from:from+n])
+	if v.scale != nil {
+		for j := range dst {
+			dst[j] = (dst[j] - v.scale.mean[j]) * v.scale.factor[j]
+		}
 	}
 }
 
-// Label returns the class of example i.
+// Label returns the class of example i of a set with classes.
 func (v View) Label(i int) int { return int(v.labels[v.Rows[i]]) }
+
+// Target returns the number to predict for example i of a set without classes.
+func (v View) Target(i int) float64 { return float64(v.targets[v.Rows[i]]) }
 
 // Source is a data set before it is split.
 type Source struct {
@@ -113,12 +155,12 @@ func (s *Source) Split(r *rand.Rand, val, test float64) (Parts, error) {
 	// The test part is cut first, so that it stays the same when only the
 	// share for validation changes.
 	p := Parts{
-		Test:  View{s.All, rows[:nTest]},
-		Val:   View{s.All, rows[nTest : nTest+nVal]},
-		Train: View{s.All, rows[nTest+nVal:]},
+		Test:  View{Set: s.All, Rows: rows[:nTest]},
+		Val:   View{Set: s.All, Rows: rows[nTest : nTest+nVal]},
+		Train: View{Set: s.All, Rows: rows[nTest+nVal:]},
 	}
 	if s.Test != nil {
-		p.Test = View{s.Test, seq(s.Test.Len())}
+		p.Test = View{Set: s.Test, Rows: seq(s.Test.Len())}
 	}
 	return p, nil
 }
@@ -129,36 +171,4 @@ func seq(n int) []int {
 		s[i] = i
 	}
 	return s
-}
-
-// loaders are the known data sets; a new one is a file with a loader and a
-// line here.
-var loaders = map[string]func(dir string) (*Source, error){
-	"digits": func(string) (*Source, error) { return digits() },
-	"mnist":  mnist,
-}
-
-// Names lists the data sets that [Load] knows, sorted.
-func Names() []string {
-	var names []string
-	for name := range loaders {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Load returns a data set. dir is the folder of its files; digits needs none.
-// It reads files once and keeps the last set, so that the runs of one process
-// share it. Safe for concurrent use.
-func Load(name, dir string) (*Source, error) {
-	load, ok := loaders[name]
-	if !ok {
-		return nil, fmt.Errorf("no data set %q: data.name is one of %s", name, strings.Join(Names(), ", "))
-	}
-	src, err := load(dir)
-	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", name, err)
-	}
-	return src, nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func TestDigits(t *testing.T) {
-	src, err := Load("digits", "")
+	src, err := Load(Spec{Name: "digits"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestDigits(t *testing.T) {
 	// Class sizes as published with the data set (optdigits.names).
 	want := []int{178, 182, 177, 183, 181, 182, 181, 179, 174, 180}
 	got := make([]int, 10)
-	all := View{src.All, seq(src.All.Len())}
+	all := View{Set: src.All, Rows: seq(src.All.Len())}
 	for i := range all.Len() {
 		got[all.Label(i)]++
 	}
@@ -55,7 +55,7 @@ func TestParseDigitsProblems(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	src, _ := Load("digits", "")
+	src, _ := Load(Spec{Name: "digits"})
 	rng := func(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 	p, err := src.Split(rng(1), 0.1, 0.2)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestReadIDX(t *testing.T) {
 		{"gzip", zip(t, good), ""},
 		{"empty", nil, "unexpected EOF"},
 		{"half a header", good[:7], "unexpected EOF"},
-		{"wrong magic", append([]byte{0, 0, 13}, good[3:]...), "starts with 00 00 0d 03, want 00 00 08 03"},
+		{"wrong magic", append([]byte{0, 0, 13}, good[3:]...), "starts with 00 00 0d 03, want 00 00 08"},
 		{"wrong rank", idx(make([]byte, 20), 20), "starts with 00 00 08 01"},
 		{"short", good[:len(good)-1], "ends after 5 of the 6 bytes"},
 		{"long", append(slices.Clone(good), 0), "more than the 6 bytes"},
@@ -126,7 +126,7 @@ func TestReadIDX(t *testing.T) {
 		{"cut gzip", zip(t, good)[:20], "unexpected EOF"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dims, data, err := readIDX(bytes.NewReader(tt.file), 3)
+			dims, data, err := readIDX(bytes.NewReader(tt.file), 3, 3)
 			if tt.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("readIDX = %v, want an error with %q", err, tt.want)
@@ -144,7 +144,7 @@ func TestReadIDXAllocatesWhatArrives(t *testing.T) {
 	lie := idx([]byte{1, 2, 3}, 1<<15, 28, 28) // claims 25 MB
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	readIDX(bytes.NewReader(lie), 3)
+	readIDX(bytes.NewReader(lie), 3, 3)
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
 		t.Errorf("a file of %d bytes made readIDX allocate %d", len(lie), n)
@@ -158,7 +158,7 @@ func FuzzReadIDX(f *testing.F) {
 	f.Add(idx(nil, 1<<31, 1<<31, 0))
 	f.Add(good[:9])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		dims, data, err := readIDX(bytes.NewReader(b), 3)
+		dims, data, err := readIDX(bytes.NewReader(b), 3, 3)
 		if err != nil {
 			return
 		}
@@ -194,11 +194,11 @@ func writeMNIST(t *testing.T, change map[string][]byte) string {
 
 func TestMNIST(t *testing.T) {
 	dir := writeMNIST(t, nil)
-	src, err := Load("mnist", dir)
+	src, err := Load(Spec{Name: "mnist", Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := Load("mnist", dir); again != src {
+	if again, _ := Load(Spec{Name: "mnist", Dir: dir}); again != src {
 		t.Error("a second Load read the files again")
 	}
 	p, err := src.Split(rand.New(rand.NewPCG(1, 1)), 0.2, 0.9)
@@ -228,7 +228,7 @@ func TestMNISTProblems(t *testing.T) {
 		{"torn", map[string][]byte{"train-images-idx3-ubyte": idx(make([]byte, 5), 5, 2, 2)}, "train-images-idx3-ubyte: ends after 5 of the 20 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Load("mnist", writeMNIST(t, tt.change))
+			_, err := Load(Spec{Name: "mnist", Dir: writeMNIST(t, tt.change)})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("Load = %v, want an error with %q", err, tt.want)
 			}
@@ -237,10 +237,34 @@ func TestMNISTProblems(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load("mnist", ""); err == nil || !strings.Contains(err.Error(), "data.dir is empty") {
+	if _, err := Load(Spec{Name: "mnist"}); err == nil || !strings.Contains(err.Error(), "data.dir is empty") {
 		t.Errorf("Load without a folder = %v", err)
 	}
-	if _, err := Load("minst", ""); err == nil || !strings.Contains(err.Error(), "digits, mnist") {
+	if _, err := Load(Spec{Name: "minst"}); err == nil || !strings.Contains(err.Error(), "csv, digits, idx, mnist") {
 		t.Errorf("Load of an unknown set = %v", err)
+	}
+}
+
+// TestIDX: names of one's own, a test part or none, channels, and classes
+// counted from the labels.
+func TestIDX(t *testing.T) {
+	dir := writeMNIST(t, map[string][]byte{
+		"x": idx(make([]byte, 3*2*2*3), 3, 2, 2, 3), "y": idx([]byte{0, 4, 2}, 3),
+		"u": idx([]byte{1, 2, 3, 4}, 2, 2), "v": idx([]byte{1, 5}, 2),
+	})
+	src, err := Load(Spec{Name: "idx", Dir: dir, TestLabels: "t10k-labels-idx1-ubyte"})
+	if want := "10 classes, but"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Load = %v, %v; want an error with %q: the training part knows 5 classes", src, err, want)
+	}
+	os.Remove(filepath.Join(dir, "t10k-images.idx3-ubyte"))
+	src, err = Load(Spec{Name: "idx", Dir: dir, Images: "x", Labels: "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src.Test != nil || src.All.Classes != 5 || !slices.Equal(src.All.Shape, []int{2, 2, 3}) || src.All.Len() != 3 {
+		t.Errorf("Load = %d examples of %v, %d classes, own test part %v; want 3 of [2 2 3], 5, none", src.All.Len(), src.All.Shape, src.All.Classes, src.Test)
+	}
+	if _, err = Load(Spec{Name: "idx", Dir: dir, Images: "x", Labels: "y", TestImages: "u", TestLabels: "v"}); err == nil || !strings.Contains(err.Error(), "images of [2] pixels, but those of") {
+		t.Errorf("Load of a test part of another shape = %v", err)
 	}
 }

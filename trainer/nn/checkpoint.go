@@ -39,7 +39,9 @@ type manifest struct {
 	Arithmetic string          `json:"arithmetic"` // what computed; other arithmetic may round differently
 	Progress   progress        `json:"progress"`
 	Shuffle    []byte          `json:"shuffle,omitempty"` // state of the PCG
-	Blocks     []blockInfo     `json:"blocks"`
+
+	Noise  map[string][]byte `json:"noise,omitempty"` // states of other streams, by purpose
+	Blocks []blockInfo       `json:"blocks"`
 }
 
 type blockInfo struct {
@@ -167,6 +169,9 @@ const (
 // appears whole or not at all, also after a power cut: temporary name, fsync,
 // rename, and in the end fsync of the folder. Nothing is written outside dir.
 func writeCheckpoints(dir string, files map[string]*checkpoint) error {
+	if len(files) == 0 {
+		return nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ var models = map[ModelKind]func(b *builder, p *Model, x *G.Node, outputs int) (*
 	"mlp":      mlp,
 	"cnn":      cnn,
 	"cnn_seed": cnnSeed,
+	"logistic": logistic,
+	"linear":   linearRegression,
 }
 
 // ModelKind names an entry of the table of models.

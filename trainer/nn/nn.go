@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"time"
 
 	"orch/sweep/override"
 	"orch/sweep/results"
@@ -17,6 +17,7 @@ import (
 // goroutines at once.
 type Trainer struct {
 	onStep func(update int64) // tests: called after each update
+	now    func() time.Time   // tests: nil is time.Now
 }
 
 var _ trainer.Trainer = (*Trainer)(nil)
@@ -48,11 +49,7 @@ func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	if len(errs) > 0 {
 		return setup(errors.Join(errs...))
 	}
-	dir := p.Data.Dir
-	if dir != "" && !filepath.IsAbs(dir) {
-		dir = filepath.Join(r.Workdir, dir)
-	}
-	src, err := data.Load(string(p.Data.Name), dir)
+	src, err := data.Load(p.Data.spec(r.Workdir))
 	if err != nil {
 		return setup(err)
 	}
@@ -61,6 +58,9 @@ func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 		return setup(err)
 	}
 	s.onStep = t.onStep
+	if t.now != nil {
+		s.now = t.now
+	}
 	fmt.Fprintf(r.Log, "nn: %s on %s: %d examples to train, %d to validate, %d to test; %d parameters; seed %d; %s\n",
 		cmp.Or(p.Model.Name, string(p.Model.Kind)), p.Data.Name, s.parts.Train.Len(), s.parts.Val.Len(), s.parts.Test.Len(),
 		s.weights.count(), p.Seed, Backend())

@@ -1,15 +1,13 @@
 package nn
 
 import (
-	"math"
-
 	G "gorgonia.org/gorgonia"
 
 	"orch/trainer/data"
 )
 
 // objective is what a network is trained for: the form of its targets, the
-// loss that training lowers, and the score that people read.
+// loss that training lowers, and the scores that people read.
 type objective interface {
 	// outputs is the number of the network's outputs for one example.
 	outputs() int
@@ -18,37 +16,32 @@ type objective interface {
 	target(y []float32, v data.View, i int)
 	// loss adds the loss to a graph: a scalar, the mean over the batch.
 	loss(b *builder, out, y *G.Node) (*G.Node, error)
-	// judge returns loss and score of the network's output for example i.
-	judge(out []float32, v data.View, i int) (loss, score float64)
-	// score is the name of the score: "accuracy".
-	score() string
+	// tally begins an evaluation.
+	tally() tally
 }
 
-// classify tells classes apart: softmax cross entropy, scored by the share of
-// examples whose class has the largest output.
-type classify struct{ classes int }
-
-func (c classify) outputs() int  { return c.classes }
-func (c classify) score() string { return "accuracy" }
-
-func (c classify) target(y []float32, v data.View, i int) {
-	clear(y)
-	y[v.Label(i)] = 1
+// tally judges a network's outputs, one example after another.
+type tally interface {
+	add(out []float32, v data.View, i int)
+	// measures returns the loss, under the name "loss", and then the scores
+	// that are defined for what was added.
+	measures() []measure
 }
 
-func (c classify) loss(b *builder, out, y *G.Node) (*G.Node, error) { return b.crossEntropy(out, y) }
+// measure is a named number.
+type measure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
 
-func (c classify) judge(out []float32, v data.View, i int) (loss, score float64) {
-	best, label := 0, v.Label(i)
-	for j, z := range out {
-		if z > out[best] {
-			best = j
-		}
+// objectiveOf returns what to train for on a data set.
+func objectiveOf(train data.View) objective {
+	if train.Classes > 0 {
+		return classify{train.Classes}
 	}
-	top, logSum := logSumExp(out)
-	loss = logSum - float64(out[label]-top)
-	if best == label && !math.IsNaN(loss) {
-		score = 1
+	mean, deviation := train.Moments()
+	if deviation == 0 {
+		deviation = 1
 	}
-	return loss, score
+	return &regress{mean, deviation}
 }

@@ -143,10 +143,10 @@ func TestGradientsAreFresh(t *testing.T) {
 	}
 }
 
-// TestCrossEntropy compares judge with the formula, and checks what must not
+// TestCrossEntropy compares a tally with the formula, and checks what must not
 // overflow: with logits a and b, the loss of class a is log(1+exp(b-a)).
 func TestCrossEntropy(t *testing.T) {
-	v, err := data.Load("digits", "")
+	v, err := data.Load(data.Spec{Name: "digits"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +158,12 @@ func TestCrossEntropy(t *testing.T) {
 	for parts.Train.Label(row) != 1 {
 		row++
 	}
+	judge := func(out ...float32) (loss, accuracy float64) {
+		c := classify{2}.tally()
+		c.add(out, parts.Train, row)
+		m := c.measures()
+		return m[0].Value, m[1].Value
+	}
 	for _, tt := range []struct{ a, b, loss, score float64 }{
 		{0, 0, math.Ln2, 0}, // a tie goes to the lower class
 		{2, -1, math.Log1p(math.Exp(-3)), 1},
@@ -165,12 +171,12 @@ func TestCrossEntropy(t *testing.T) {
 		{1000, 0, 0, 1},
 		{0, 1000, 1000, 0},
 	} {
-		loss, score := classify{2}.judge([]float32{float32(tt.b), float32(tt.a)}, parts.Train, row)
+		loss, score := judge(float32(tt.b), float32(tt.a))
 		if math.Abs(loss-tt.loss) > 1e-6 || score != tt.score {
 			t.Errorf("logits %v (right) and %v: loss %v, score %v; want %v, %v", tt.a, tt.b, loss, score, tt.loss, tt.score)
 		}
 	}
-	if loss, score := (classify{2}).judge([]float32{0, float32(math.NaN())}, parts.Train, row); !math.IsNaN(loss) || score != 0 {
+	if loss, score := judge(0, float32(math.NaN())); !math.IsNaN(loss) || score != 0 {
 		t.Errorf("NaN: loss %v, score %v; want NaN, 0", loss, score)
 	}
 }
@@ -250,18 +256,6 @@ func TestOptimizers(t *testing.T) {
 			if want := want(w0[i], g1[i], g2[i]); math.Abs(float64(w[i])-want) > 2e-6*math.Max(1, math.Abs(want)) {
 				t.Errorf("%s: weight %v is %v after two updates, want %v", name, w0[i], w[i], want)
 			}
-		}
-	}
-}
-
-func TestSchedules(t *testing.T) {
-	for _, tt := range []struct {
-		name   ScheduleName
-		update int64
-		want   float64
-	}{{"constant", 1, 1}, {"constant", 100, 1}, {"cosine", 1, 1}, {"cosine", 51, 0.5}, {"cosine", 101, 0}} {
-		if got := schedules[tt.name](tt.update, 100); math.Abs(got-tt.want) > 1e-12 {
-			t.Errorf("%s at update %d of 100 = %v, want %v", tt.name, tt.update, got, tt.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -27,7 +28,7 @@ func (s *session) keepBest() {
 // checkpoint of another one is of another run.
 func (p *Params) fingerprint() json.RawMessage {
 	q := *p
-	q.Data.Dir, q.Training.CheckpointEvery = "", 0
+	q.Data.Dir, q.Training.CheckpointEvery, q.Training.Confusion = "", 0, false
 	b, err := json.Marshal(&q)
 	if err != nil {
 		panic(err) // numbers and strings always encode; Check refuses NaN
@@ -39,13 +40,50 @@ func (s *session) manifest() manifest {
 	return manifest{Config: s.p.fingerprint(), Arithmetic: arithmetic, Progress: s.pg}
 }
 
-// save writes last.ckpt, and best.ckpt if there is a better one than on disk,
-// and tells the run when both are safe.
-func (s *session) save() error {
-	last := &checkpoint{manifest: s.manifest()}
-	var err error
-	if last.Shuffle, err = s.shuffle.MarshalBinary(); err != nil {
+// save writes last.ckpt if last is set, and best.ckpt if there is a better one
+// than on disk. It tells the run of a last.ckpt when both are safe.
+func (s *session) save(last bool) error {
+	files := map[string]*checkpoint{}
+	if s.fresh {
+		best := &checkpoint{manifest: s.manifest()}
+		for i, w := range s.weights.list {
+			best.addFloats("weight/"+w.name, s.best[i])
+		}
+		files[bestFile] = best
+	}
+	if last {
+		var err error
+		if files[lastFile], err = s.state(); err != nil {
+			return err
+		}
+	}
+	if err := writeCheckpoints(s.run.Dir, files); err != nil {
 		return err
+	}
+	s.fresh = false
+	if last {
+		s.saved = s.now()
+		s.run.Metrics.Checkpoint(s.pg.Update, path.Join(checkpointDir, lastFile))
+	}
+	return nil
+}
+
+// state returns all that the rest of the run depends on.
+func (s *session) state() (*checkpoint, error) {
+	last := &checkpoint{manifest: s.manifest()}
+	if err := s.streams(func(purpose string, pcg *rand.PCG) error {
+		state, err := pcg.MarshalBinary()
+		if purpose == "shuffle" {
+			last.Shuffle = state
+			return err
+		}
+		if last.Noise == nil {
+			last.Noise = map[string][]byte{}
+		}
+		last.Noise[purpose] = state
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	last.addInts("order", s.order)
 	for i, w := range s.weights.list {
@@ -57,20 +95,7 @@ func (s *session) save() error {
 			last.addFloats(sl.name+"/"+w.name, sl.data[i])
 		}
 	}
-	files := map[string]*checkpoint{lastFile: last}
-	if s.fresh {
-		best := &checkpoint{manifest: s.manifest()}
-		for i, w := range s.weights.list {
-			best.addFloats("weight/"+w.name, s.best[i])
-		}
-		files[bestFile] = best
-	}
-	if err := writeCheckpoints(s.run.Dir, files); err != nil {
-		return err
-	}
-	s.saved, s.fresh = s.now(), false
-	s.run.Metrics.Checkpoint(s.pg.Update, path.Join(checkpointDir, lastFile))
-	return nil
+	return last, nil
 }
 
 // resume continues from the last checkpoint in dir, which is an attempt's
@@ -92,9 +117,6 @@ func (s *session) resume(dir string) {
 			err = fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if err == nil {
-		err = s.shuffle.UnmarshalBinary(c.Shuffle)
-	}
 	if err != nil {
 		log("cannot resume, starting over: %v", err)
 		return
@@ -103,6 +125,7 @@ func (s *session) resume(dir string) {
 		log("the checkpoint was computed by %s, this is %s: last bits may differ from an uninterrupted run", c.Arithmetic, arithmetic)
 	}
 	s.pg = c.Progress
+	s.streams(func(purpose string, pcg *rand.PCG) error { return pcg.UnmarshalBinary(c.stream(purpose)) }) // fits has tried
 	copy(s.order, c.u32["order"])
 	for i, w := range s.weights.list {
 		copy(w.data, c.f32["weight/"+w.name])
@@ -120,6 +143,25 @@ func (s *session) resume(dir string) {
 	log("resumed after %d updates (epoch %d, step %d) from %s", s.pg.Update, s.pg.Epoch+1, s.pg.Step, file)
 }
 
+// streams calls f for every stream whose state is part of the run's.
+func (s *session) streams(f func(purpose string, pcg *rand.PCG) error) error {
+	err := f("shuffle", s.shuffle)
+	for purpose, pcg := range s.weights.noises {
+		if err == nil {
+			err = f(purpose, pcg)
+		}
+	}
+	return err
+}
+
+// stream returns the state of a stream.
+func (c *checkpoint) stream(purpose string) []byte {
+	if purpose == "shuffle" {
+		return c.Shuffle
+	}
+	return c.Noise[purpose]
+}
+
 // fits checks that a checkpoint belongs to this run and is complete.
 func (s *session) fits(c *checkpoint) error {
 	if want := s.p.fingerprint(); !bytes.Equal(c.Config, want) {
@@ -128,6 +170,14 @@ func (s *session) fits(c *checkpoint) error {
 	pg := c.Progress
 	if pg.Epoch < 0 || pg.Epoch > s.p.Training.Epochs || pg.Step < 0 || pg.Step > s.steps() || pg.Update != int64(pg.Epoch)*int64(s.steps())+int64(pg.Step) {
 		return fmt.Errorf("stands at epoch %d, step %d, update %d, which this run never does", pg.Epoch, pg.Step, pg.Update)
+	}
+	if err := s.streams(func(purpose string, _ *rand.PCG) error {
+		if err := new(rand.PCG).UnmarshalBinary(c.stream(purpose)); err != nil {
+			return fmt.Errorf("state of the stream %q: %w", purpose, err)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	sorted := slices.Sorted(slices.Values(c.u32["order"]))
 	if len(sorted) != len(s.order) {
