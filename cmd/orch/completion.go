@@ -42,7 +42,7 @@ _orch() {
 	COMPREPLY=()
 	while IFS= read -r line; do
 		COMPREPLY+=("$line")
-	done < <("$1" ` + completeWord + ` bash "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
+	done < <("${1/#\~/$HOME}" ` + completeWord + ` bash "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
 	if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=.,/] ]]; then
 		compopt -o nospace 2>/dev/null
 	fi

@@ -5,7 +5,7 @@ import "github.com/urfave/cli/v2"
 // optionalFlag is a flag that may stand alone or have a value with "=":
 // --watch, --watch=5s. Alone it has the value alone.
 func optionalFlag(name, alone, usage string) cli.Flag {
-	return &cli.GenericFlag{Name: name, Value: &optionalValue{alone: alone}, Usage: usage, DefaultText: alone}
+	return &cli.GenericFlag{Name: name, Value: &optionalValue{alone: alone}, Usage: usage}
 }
 
 type optionalValue struct{ alone, value string }

@@ -29,9 +29,9 @@ func statusCommand(p *program) *cli.Command {
 			&cli.StringFlag{Name: "filter", Usage: "list runs that meet all `CONDITIONS`"},
 			&cli.StringFlag{Name: "sort", Usage: "list runs sorted by `COLUMNS`"},
 			&cli.StringFlag{Name: "columns", Usage: "list runs with these `COLUMNS`"},
-			optionalFlag("watch", "2s", "show changes; --watch=`TIME` looks so often"),
+			optionalFlag("watch", "2s", "show changes, every 2s or --watch=`TIME`"),
 			&cli.BoolFlag{Name: "wait", Usage: "until nothing runs or waits; 3 if runs failed"},
-			&cli.DurationFlag{Name: "timeout", DefaultText: "none", Usage: "exit code 5 if it takes longer than `TIME`"},
+			&cli.DurationFlag{Name: "timeout", DefaultText: "none", Usage: "exit code 5 after `TIME`"},
 		}, outputFlags()...),
 		Action: func(c *cli.Context) error { return p.status(c) },
 	}
