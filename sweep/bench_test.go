@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"orch/sweep/results"
 )
 
 // wide is a config of the size of a real one: about 40 keys, 1 KB.
@@ -74,6 +76,44 @@ func BenchmarkSpecs(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(runs), "ns/run")
+}
+
+// BenchmarkPlan is all that submitting does for its runs: compose, check,
+// expand, name them by what they compute, and write the segment to a tree.
+func BenchmarkPlan(b *testing.B) {
+	for _, runs := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(runs), func(b *testing.B) {
+			tree, err := results.Create(b.TempDir(), results.DefaultSettings())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer tree.Close()
+			req := gridRequest(runs, "")
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				s, err := tree.CreateSweep(fmt.Sprint("s", n))
+				if err != nil {
+					b.Fatal(err)
+				}
+				req.Source = testSource(wide()) // files are read again, as by a new process
+				p, err := Expand(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				h := p.Header()
+				for i := range h.Groups {
+					h.Groups[i].Key, h.Groups[i].Workers = results.GroupKey(h.Groups[i].Launcher), 2
+				}
+				if _, err := s.Publish(h, p.Specs(), nil, 0); err != nil {
+					b.Fatal(err)
+				}
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(runs), "ns/run")
+		})
+	}
 }
 
 // A million runs, planned and streamed, fit 256 MiB.

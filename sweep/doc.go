@@ -87,6 +87,18 @@
 // are is known before the first exists, so a product of 10^12 is refused at
 // once.
 //
+// Measured on 22 November 2026 with go test -bench Plan ./sweep and -bench
+// Process ./cmd/orch, GOMAXPROCS=1, on one of two cores of a virtual machine
+// that others used too (load 6; n = 2 and 3). Plan composes a config of 40 keys,
+// expands six axes, and writes the segment to a tree; the whole process is
+// orch plan on the shipped train config, each run checked by the trainer:
+//
+//	runs         Plan       orch plan, processor time and memory
+//	10,000       0.04 s     0.11 s    25 MiB
+//	100,000      0.25 s     0.20 s    28 MiB
+//	1,000,000    3.7  s     0.95 s    58 MiB
+//	10^12        refused    0.01 s    21 MiB
+//
 // Nothing is read later: a worker executes what the plan says, also when
 // somebody has edited the files since.
 package sweep

