@@ -39,6 +39,7 @@ var imports = map[string][]string{
 	"report/plot":           {},
 	"report/collect":        {"sweep/override", "sweep/results"},
 	"cmd/orch":              {"*"},
+	"deploy/faults":         {"*"},
 }
 
 // topLevel is every name that may stand at the root.
