@@ -70,6 +70,13 @@ func (s *Sweep) Waste(states []RunState) ([]Waste, error) {
 			case n == counted:
 				continue
 			}
+			info, err := s.dir.Lstat(w.Path)
+			if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+				continue // a link leads to where somebody else decides
+			}
+			if err != nil {
+				return nil, fmt.Errorf("size of %s: %w", w.Path, err)
+			}
 			if w.Files, w.Bytes, err = s.size(w.Path); err != nil {
 				return nil, err
 			}
@@ -116,9 +123,11 @@ func (s *Sweep) size(name string) (files int, bytes int64, err error) {
 	return files, bytes, nil
 }
 
-// Prune removes a piece of waste. It refuses any path outside of runs/.
+// Prune removes a piece of waste. It refuses any path but that of an attempt's
+// folder or of its checkpoints.
 func (s *Sweep) Prune(w Waste) error {
-	if p := path.Clean(w.Path); p != w.Path || !strings.HasPrefix(p, "runs/"+w.Run+"/"+w.Attempt) || !attemptName.MatchString(w.Attempt) {
+	attempt := path.Join("runs", w.Run, w.Attempt)
+	if w.Path != attempt && w.Path != attempt+"/"+CheckpointsDir || path.Dir(path.Dir(attempt)) != "runs" || !attemptName.MatchString(w.Attempt) {
 		return fmt.Errorf("prune %q: not the folder of an attempt", w.Path)
 	}
 	if err := s.dir.RemoveAll(w.Path); err != nil {
