@@ -31,6 +31,9 @@ func (b *builder) classify(inputs []Input) ([]Input, error) {
 			}
 			b.deletions[k] = &deletion{option: option, from: in.From, text: in.text()}
 		case !group || in.Value.Kind() == override.Map:
+			if fix := ofHydra(key); fix != "" && strings.Contains(key, "/") {
+				return nil, fail(ClassNoGroup, in.From, fix, "%s: orch has no hydra configs", in.text())
+			}
 			if in.HasPackage || strings.Contains(key, "/") {
 				return nil, fail(ClassNoGroup, in.From, didYouMean(key, b.src.Groups()), "%s: no group %q in %s", in.text(), key, b.src.folders())
 			}
@@ -140,6 +143,30 @@ func (in Input) key() string {
 	return in.Key
 }
 
+// ofHydra says what to type instead of an override of Hydra's own config, whose
+// users know these by heart; "" for every other key. Added with a plus, such a
+// key would silently do nothing.
+func ofHydra(key string) string {
+	rest, ok := strings.CutPrefix(strings.ReplaceAll(key, "/", "."), "hydra.")
+	if !ok {
+		return ""
+	}
+	for _, w := range []struct{ key, fix string }{
+		{"launcher", "write " + strings.TrimPrefix(strings.TrimPrefix(key, "hydra/"), "hydra.") + "=..."},
+		{"mode", "write --multirun"},
+		{"sweeper", "axes are keys of [sweep]: write sweep.KEY=..., or KEY=a,b with --multirun"},
+		{"run.dir", "write --results=FOLDER; orch names what is in it"},
+		{"sweep", "write --results=FOLDER; orch names what is in it"},
+		{"job.name", "write --name=NAME"},
+		{"verbose", "write --log-level=debug"},
+	} {
+		if rest == w.key || strings.HasPrefix(rest, w.key+".") {
+			return w.fix
+		}
+	}
+	return "leave it out"
+}
+
 // With returns the config with one more value override. It never chooses a
 // group.
 func (c *Config) With(o override.Override, from Origin) (*Config, error) {
@@ -155,6 +182,9 @@ func (c *Config) apply(in Input) error {
 	path := strings.Split(in.Key, ".")
 	if in.Key == "" {
 		path = nil
+	}
+	if fix := ofHydra(in.Key); fix != "" && c.root.child("hydra") == nil {
+		return fail(ClassNoKey, in.From, fix, "%s: orch has no hydra config", in.text())
 	}
 	if in.Op == override.Delete {
 		return c.remove(in, path)

@@ -398,3 +398,32 @@ func TestGroupsOfALowerLayer(t *testing.T) {
 		}
 	}
 }
+
+// Hydra's own settings, which its users type from memory, are refused with
+// what to type instead, also where a plus would add a key that nobody reads.
+func TestSettingsOfHydra(t *testing.T) {
+	for overrides, want := range map[string]string{
+		"hydra/launcher=joblib":       "(write launcher=...)",
+		"hydra.launcher.n_jobs=4":     "(write launcher.n_jobs=...)",
+		"+hydra.launcher.n_jobs=4":    "(write launcher.n_jobs=...)",
+		"hydra.mode=MULTIRUN":         "(write --multirun)",
+		"hydra.sweeper.params.seed=1": "[sweep]",
+		"hydra.run.dir=x":             "(write --results=FOLDER; orch names what is in it)",
+		"hydra.sweep.subdir=x":        "(write --results=FOLDER; orch names what is in it)",
+		"hydra.job.name=x":            "(write --name=NAME)",
+		"++hydra.job.chdir=true":      "(leave it out)",
+		"model=net2.yaml":             "(write net2, without the extension)",
+		"model=null":                  "(to take the group out write ~model)",
+	} {
+		_, err := source(base).Compose(Primary{Name: "train"}, parse(t, overrides))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", overrides, err, want)
+		}
+	}
+	// A config that has such a table itself is left alone.
+	cfg, err := source("-- x.toml --\n[hydra]\nlevel = 1\n").Compose(Primary{Name: "x"}, parse(t, "hydra.level=2", "+hydra.heads=9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameJSON(t, "config", cfg.Tree(), []byte(`{"hydra":{"level":2,"heads":9}}`))
+}

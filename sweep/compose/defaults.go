@@ -137,6 +137,9 @@ func parsePick(key string, v override.Value, from Origin) (pick, error) {
 
 func groupType(key string, v override.Value, from Origin) error {
 	fix := "an option is a file's name"
+	if v.IsNull() {
+		fix = "to take the group out write ~" + key
+	}
 	if k := v.Kind(); k != override.Null && k != override.Map && k != override.List {
 		fix = fmt.Sprintf("if %s is an option's name, put it in quotes", v.Text())
 	}

@@ -252,6 +252,9 @@ func (b *builder) notFound(in *inclusion) error {
 	}
 	options := b.src.Options(group)
 	fix := didYouMean(name, options)
+	if bare, ok := strings.CutSuffix(strings.TrimSuffix(name, ".yaml"), ".toml"); (ok || bare != name) && slices.Contains(options, bare) {
+		fix = fmt.Sprintf("write %s, without the extension", bare)
+	}
 	if asOption {
 		switch {
 		case !b.src.IsGroup(group):
