@@ -227,7 +227,7 @@ func (b *Board) sealed(seal *Seal) ([]evidence, error) {
 			all := b.journals[sj.Name]
 			next, err := readJournal(b.sweep.dir, sj.Name, from, func(at int64, _ []byte, r Record) {
 				if r.Block != "" {
-					all = append(all, evidence{sj.Name, at, r})
+					all = append(all, evidence{sj.Name, at, &r})
 				}
 			}, nil)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -44,32 +44,64 @@ type AttemptState struct {
 }
 
 // Derive computes the state of every run. It is pure and total: any subset of
-// the evidence gives an answer, and the same evidence the same answer.
+// the evidence gives an answer, and the same evidence the same answer. So the
+// answer is kept until a Refresh finds something new, and the caller must not
+// change it.
 func (sn *Snapshot) Derive() []RunState {
-	states := make([]RunState, len(sn.Plan.Runs))
-	views := map[*Block][]genView{}
-	for i, r := range sn.Plan.Runs {
-		states[i] = sn.deriveRun(r, views)
+	if sn.states == nil {
+		d := sn.derivation()
+		sn.states = make([]RunState, len(sn.Plan.Runs))
+		for i, r := range sn.Plan.Runs {
+			sn.states[i] = d.run(r)
+		}
 	}
-	return states
+	return sn.states
+}
+
+// derivation is one pass over all runs.
+type derivation struct {
+	sn       *Snapshot
+	views    map[*Block]*blockView
+	last     *blockView     // of views: runs come block by block
+	attempts []AttemptState // room for the next ones, so that not every run allocates
+}
+
+func (sn *Snapshot) derivation() *derivation {
+	return &derivation{sn: sn, views: map[*Block]*blockView{}, last: new(blockView)}
+}
+
+// blockView is a block with its generations that have any evidence.
+type blockView struct {
+	block *Block
+	name  string
+	gens  []genView
 }
 
 // genView is a generation indexed by run, computed once for all its runs.
 type genView struct {
 	*generation
 	gen     int
-	counted map[string]history
-	seen    map[string]history // all intact records, counted or not
+	counted histories
+	seen    histories // all intact records, counted or not
 }
 
-func (sn *Snapshot) views(b *Block, cache map[*Block][]genView) []genView {
-	if v, ok := cache[b]; ok {
-		return v
+func (d *derivation) view(b *Block) *blockView {
+	if d.last.block == b {
+		return d.last
 	}
-	name := b.Name()
-	newest, ok := sn.latest[name]
+	v := d.views[b]
+	if v == nil {
+		v = &blockView{block: b, name: b.Name()}
+		v.gens = d.sn.genViews(b, v.name)
+		d.views[b] = v
+	}
+	d.last = v
+	return v
+}
+
+func (sn *Snapshot) genViews(b *Block, name string) []genView {
 	var views []genView
-	if ok {
+	if newest, ok := sn.latest[name]; ok {
 		for n := 0; n <= newest; n++ {
 			g := sn.gens[genName(name, n)]
 			if g == nil {
@@ -79,42 +111,34 @@ func (sn *Snapshot) views(b *Block, cache map[*Block][]genView) []genView {
 			if err != nil {
 				sn.problem(Problem{"claims/" + genName(name, n) + sealSuffix, 0, err.Error()})
 			}
-			views = append(views, genView{g, n, histories(counted), histories(g.records)})
+			v := genView{generation: g, gen: n, seen: sn.Plan.histories(b, g.records)}
+			if v.counted = v.seen; !slices.Equal(counted, g.records) {
+				v.counted = sn.Plan.histories(b, counted)
+			}
+			views = append(views, v)
 		}
 	}
-	cache[b] = views
 	return views
 }
 
-func histories(records []evidence) map[string]history {
-	m := make(map[string]history, 1+len(records)/2)
-	for i := range records {
-		r := &records[i].Record
-		h := m[r.Run]
-		switch {
-		case r.Kind == RecordStart && h.start == nil:
-			h.start = r
-		case r.Kind == RecordCheckpoint:
-			h.checkpoint = r
-		case r.Kind == RecordEnd && h.end == nil:
-			h.end = r
-		}
-		m[r.Run] = h
-	}
-	return m
-}
-
-func (sn *Snapshot) deriveRun(r *PlannedRun, cache map[*Block][]genView) RunState {
-	st := RunState{Run: r, State: StateQueued, Counted: -1, Order: sn.Orders.Of(r.ID)}
+func (d *derivation) run(r *PlannedRun) RunState {
+	st := RunState{Run: r, State: StateQueued, Counted: -1, Order: d.sn.Orders.Of(r.ID)}
 	running := false
+	if cap(d.attempts)-len(d.attempts) < 4 {
+		d.attempts = make([]AttemptState, 0, 256)
+	}
+	from := len(d.attempts)
 	for t, try := range r.Tries {
-		for _, v := range sn.views(try.Block, cache) {
-			h, counted := v.counted[r.ID]
-			seen := v.seen[r.ID]
+		view := d.view(try.Block)
+		place, _ := r.place(try.Block)
+		for g := range view.gens {
+			v := &view.gens[g]
+			h, counted := v.counted.of(place)
+			seen, _ := v.seen.of(place)
 			if !counted && seen.start == nil && seen.end == nil {
 				continue
 			}
-			a := AttemptState{Segment: try.Segment.Number, Block: try.Block.Name(), Gen: v.gen,
+			a := AttemptState{Segment: try.Segment.Number, Block: view.name, Gen: v.gen,
 				Start: seen.start, End: seen.end, Checkpoint: seen.checkpoint, Open: v.seal == nil, Counts: counted}
 			if counted {
 				a.Start, a.End, a.Checkpoint = h.start, h.end, h.checkpoint
@@ -122,9 +146,10 @@ func (sn *Snapshot) deriveRun(r *PlannedRun, cache map[*Block][]genView) RunStat
 					a.End = seen.end
 				}
 			}
-			a.Folder = AttemptName(t, v.gen)
 			if a.Start != nil && a.Start.Folder != "" {
 				a.Folder = a.Start.Folder
+			} else {
+				a.Folder = AttemptName(t, v.gen)
 			}
 			if v.claim != nil {
 				a.Holder = &v.claim.Holder
@@ -137,7 +162,8 @@ func (sn *Snapshot) deriveRun(r *PlannedRun, cache map[*Block][]genView) RunStat
 			case v.seal != nil:
 				a.Class = Lost
 			}
-			st.Attempts = append(st.Attempts, a)
+			d.attempts = append(d.attempts, a)
+			st.Attempts = d.attempts[from:len(d.attempts):len(d.attempts)]
 			if t < r.Epoch {
 				continue
 			}
@@ -147,7 +173,7 @@ func (sn *Snapshot) deriveRun(r *PlannedRun, cache map[*Block][]genView) RunStat
 			running = v.seal == nil && t == len(r.Tries)-1 && !h.final()
 		}
 	}
-	ended := st.End != nil && (st.End.Class == Done || st.Counted >= 0 && sn.lastTry(r, st))
+	ended := st.End != nil && (st.End.Class == Done || st.Counted >= 0 && d.lastTry(r, st))
 	switch {
 	case ended && st.End.Class == Done:
 		st.State = StateDone
@@ -172,10 +198,10 @@ func (sn *Snapshot) deriveRun(r *PlannedRun, cache map[*Block][]genView) RunStat
 
 // lastTry reports whether the counted end is of the run's last try: after a
 // retry was asked for, an earlier failure is history.
-func (sn *Snapshot) lastTry(r *PlannedRun, st RunState) bool {
+func (d *derivation) lastTry(r *PlannedRun, st RunState) bool {
 	a := st.Attempts[st.Counted]
 	last := r.Tries[len(r.Tries)-1]
-	return a.Segment == last.Segment.Number && a.Block == last.Block.Name()
+	return a.Segment == last.Segment.Number && a.Block == d.view(last.Block).name
 }
 
 // Counts are the numbers of runs by state.

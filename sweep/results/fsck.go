@@ -120,7 +120,7 @@ func inTail(seal *Seal, r evidence) bool {
 
 // checkCounts tests that no run is counted twice.
 func (sn *Snapshot) checkCounts(harm func(file, format string, args ...any)) {
-	views := map[*Block][]genView{}
+	d := sn.derivation()
 	planned := 0
 	for _, r := range sn.Plan.Runs {
 		if r.Planned {
@@ -132,17 +132,20 @@ func (sn *Snapshot) checkCounts(harm func(file, format string, args ...any)) {
 				result = false
 			}
 			ends := 0
-			for _, v := range sn.views(try.Block, views) {
-				if h := v.counted[r.ID]; h.final() {
+			view := d.view(try.Block)
+			place, _ := r.place(try.Block)
+			for g := range view.gens {
+				v := &view.gens[g]
+				if h, _ := v.counted.of(place); h.final() {
 					ends++
 					if result {
-						harm("claims/"+genName(try.Block.Name(), v.gen), "run %s ends again after it had a result", r.Name)
+						harm("claims/"+genName(view.name, v.gen), "run %s ends again after it had a result", r.Name)
 					}
 					result = result || h.end.Class == Done
 				}
 			}
 			if ends > 1 {
-				harm("plans", "run %s has %d ends that count in block %s", r.Name, ends, try.Block.Name())
+				harm("plans", "run %s has %d ends that count in block %s", r.Name, ends, view.name)
 			}
 		}
 	}

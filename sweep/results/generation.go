@@ -16,11 +16,12 @@ type generation struct {
 	marks   map[string]int64 // by journal: where its last mark of this generation ends
 }
 
-// evidence is an intact record with its place.
+// evidence is an intact record with its place. It is small, since a big sweep
+// has hundreds of thousands, which are grouped and filtered.
 type evidence struct {
 	journal string
 	at      int64
-	Record
+	*Record
 }
 
 func (g *generation) mark(journal string, upto int64) {
@@ -33,6 +34,7 @@ func (g *generation) mark(journal string, upto int64) {
 // counts returns the records that count: with a seal exactly what it says;
 // without one what marks cover. A fence alone changes nothing.
 func (g *generation) counts() (records []evidence, err error) {
+	records = make([]evidence, 0, len(g.records))
 	if g.seal == nil {
 		for _, r := range g.records {
 			if r.at < g.marks[r.journal] {
@@ -50,9 +52,9 @@ func (g *generation) counts() (records []evidence, err error) {
 		}
 		for i, line := range sj.Tail {
 			body, ok := checkLine([]byte(line))
-			var r Record
+			r := new(Record)
 			if ok {
-				r, err = parseRecord(body)
+				*r, err = parseRecord(body)
 			}
 			if !ok || err != nil || r.Block != full {
 				return records, fmt.Errorf("seal of %s: line %d of its tail is damaged", full, i+1)
@@ -70,23 +72,99 @@ type history struct {
 	checkpoint *Record // the last
 }
 
+func (h *history) add(r *Record) {
+	switch {
+	case r.Kind == RecordStart && h.start == nil:
+		h.start = r
+	case r.Kind == RecordCheckpoint:
+		h.checkpoint = r
+	case r.Kind == RecordEnd && h.end == nil:
+		h.end = r
+	}
+}
+
 func runHistory(records []evidence, run string) history {
 	var h history
-	for i := range records {
-		r := &records[i].Record
-		if r.Run != run {
-			continue
-		}
-		switch {
-		case r.Kind == RecordStart && h.start == nil:
-			h.start = r
-		case r.Kind == RecordCheckpoint:
-			h.checkpoint = r
-		case r.Kind == RecordEnd && h.end == nil:
-			h.end = r
+	for _, r := range records {
+		if r.Run == run {
+			h.add(r.Record)
 		}
 	}
 	return h
+}
+
+// histories is what records say about the runs of one block, by place in the
+// block. A worker takes the runs of a block in order, so a list that is looked
+// through in the same order does better than a map.
+type histories struct {
+	list []placed
+	next int // in list: where the next one asked for probably is
+}
+
+type placed struct {
+	place int32 // in Block.Runs
+	history
+}
+
+// histories groups records by run. Those of runs that the block does not have
+// are left out.
+func (p *Plan) histories(b *Block, records []evidence) histories {
+	list := make([]placed, 0, len(records)/2)
+	sorted := true
+	var run string // of the record before
+	known := false // it is in the block
+	for _, r := range records {
+		if r.Run == run && known && len(list) > 0 {
+			list[len(list)-1].add(r.Record)
+			continue
+		}
+		run, known = r.Run, false
+		var place int32
+		if pr := p.byID[run]; pr != nil {
+			place, known = pr.place(b)
+		}
+		if !known {
+			continue
+		}
+		sorted = sorted && (len(list) == 0 || list[len(list)-1].place < place)
+		list = append(list, placed{place: place})
+		list[len(list)-1].add(r.Record)
+	}
+	if !sorted { // several journals, or a worker that does not go in order
+		slices.SortStableFunc(list, func(x, y placed) int { return int(x.place - y.place) })
+		merged := list[:0]
+		for _, x := range list {
+			if n := len(merged); n > 0 && merged[n-1].place == x.place {
+				merged[n-1].merge(x.history)
+			} else {
+				merged = append(merged, x)
+			}
+		}
+		list = merged
+	}
+	return histories{list: list}
+}
+
+// merge adds what later records say.
+func (h *history) merge(later history) {
+	for _, r := range []*Record{later.start, later.checkpoint, later.end} {
+		if r != nil {
+			h.add(r)
+		}
+	}
+}
+
+// of returns the history of the run at a place. ok is false if there is none.
+func (h *histories) of(place int32) (x history, ok bool) {
+	i := h.next
+	if i >= len(h.list) || h.list[i].place != place {
+		i, ok = slices.BinarySearchFunc(h.list, place, func(x placed, place int32) int { return int(x.place - place) })
+		if !ok {
+			return history{}, false
+		}
+	}
+	h.next = i + 1
+	return h.list[i].history, true
 }
 
 // final reports whether the end answers the run's try.

@@ -56,42 +56,60 @@ func readJournal(dir *os.Root, name string, from int64, f func(at int64, line []
 	}, func(at int64) { bad(at, "a line longer than 1 MiB") })
 }
 
-// chunk is how much of a file is in memory at a time.
-const chunk = 4 << 20
+// chunk is how much of a file is read at a time.
+const chunk = 1 << 20
 
 // readLines calls line with every whole line of a file from an offset on, without
-// its newline, and with where it begins; the bytes are valid during the call. It
-// returns the offset behind the last whole line. A line longer than maxLine, be
-// it a gigabyte, goes to long by its offset alone.
+// its newline, and with where it begins. It returns the offset behind the last
+// whole line. A line longer than maxLine, be it a gigabyte, goes to long by its
+// offset alone.
 func readLines(dir *os.Root, name string, from int64, line func(at int64, b []byte), long func(at int64)) (next int64, err error) {
+	return readChunks(dir, name, from, func(at int64, b []byte) { splitLines(at, b, line, long) }, long)
+}
+
+// splitLines calls line with every line of b, which begins at an offset and ends
+// with a newline; see [readLines].
+func splitLines(at int64, b []byte, line func(at int64, b []byte), long func(at int64)) {
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\n')
+		if i > maxLine {
+			long(at)
+		} else {
+			line(at, b[:i])
+		}
+		b, at = b[i+1:], at+int64(i+1)
+	}
+}
+
+// readChunks calls whole with every piece of a file from an offset on, as read:
+// some lines, the last with its newline, and where they begin. The bytes are
+// never written to again, so strings may point into them. For the rest see
+// [readLines].
+func readChunks(dir *os.Root, name string, from int64, whole func(at int64, b []byte), long func(at int64)) (next int64, err error) {
 	f, size, err := openFile(dir, name)
 	if err != nil {
 		return from, err
 	}
 	defer f.Close()
-	if size <= from {
-		return from, nil
-	}
-	buf := make([]byte, min(size-from, chunk))
-	kept := 0         // bytes at the front of buf that begin a line
+	var kept []byte   // begins a line
 	skipping := false // in a line that is too long
 	for at := from; ; {
-		n, err := f.ReadAt(buf[kept:], at+int64(kept))
-		b := buf[:kept+n]
-		for {
-			i := bytes.IndexByte(b, '\n')
-			if i < 0 {
-				break
+		end := at + int64(len(kept))
+		if end >= size {
+			return at, nil
+		}
+		b := make([]byte, len(kept)+int(min(size-end, chunk)))
+		copy(b, kept)
+		n, err := f.ReadAt(b[len(kept):], end)
+		b = b[:len(kept)+n]
+		if skipping {
+			if i := bytes.IndexByte(b, '\n'); i >= 0 {
+				b, at, skipping = b[i+1:], at+int64(i+1), false
 			}
-			switch {
-			case skipping:
-				skipping = false
-			case i > maxLine:
-				long(at)
-			default:
-				line(at, b[:i])
-			}
-			b, at = b[i+1:], at+int64(i+1)
+		}
+		if i := bytes.LastIndexByte(b, '\n') + 1; i > 0 {
+			whole(at, b[:i:i])
+			b, at = b[i:], at+int64(i)
 		}
 		if len(b) > maxLine && !skipping {
 			long(at)
@@ -100,8 +118,8 @@ func readLines(dir *os.Root, name string, from int64, line func(at int64, b []by
 		if skipping {
 			b, at = nil, at+int64(len(b))
 		}
-		kept = copy(buf, b)
-		if err == io.EOF || n == 0 && err == nil || at+int64(kept) >= size && err == nil {
+		kept = b
+		if err == io.EOF || n == 0 && err == nil {
 			return at, nil
 		}
 		if err != nil {

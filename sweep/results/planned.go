@@ -32,6 +32,7 @@ type PlannedRun struct {
 type Try struct {
 	Segment *Segment
 	Block   *Block
+	place   int32 // in Block.Runs
 }
 
 // Plan reads the sweep's plan.
@@ -99,6 +100,7 @@ func (p *Plan) index() {
 	p.keys = map[[2]int]string{}
 	order := make([]*PlannedRun, 0, total)
 	store := make([]PlannedRun, 0, total) // one allocation; never grown, so pointers stay
+	tries := make([]Try, total)           // room for the first try of each, which most have alone
 	for _, seg := range p.Segments {
 		if seg.Kind == KindPlan { // in place of every earlier plan
 			for _, r := range order {
@@ -110,8 +112,9 @@ func (p *Plan) index() {
 			spec := &seg.Runs[i]
 			r := p.byID[spec.ID]
 			if r == nil {
-				store = append(store, PlannedRun{ID: spec.ID, Name: spec.Name})
-				r = &store[len(store)-1]
+				n := len(store)
+				store = append(store, PlannedRun{ID: spec.ID, Name: spec.Name, Tries: tries[n : n : n+1]})
+				r = &store[n]
 				p.byID[spec.ID] = r
 			}
 			r.Spec, r.Segment = spec, seg
@@ -132,9 +135,9 @@ func (p *Plan) index() {
 			for i := range seg.Blocks[k] {
 				b := &seg.Blocks[k][i]
 				p.byBlock[b.Name()] = b
-				for _, run := range b.Runs {
+				for place, run := range b.Runs {
 					r := p.byID[seg.Runs[run].ID]
-					r.Tries = append(r.Tries, Try{seg, b})
+					r.Tries = append(r.Tries, Try{seg, b, int32(place)})
 				}
 			}
 		}
@@ -178,6 +181,17 @@ func (p *Plan) segment(number int) *Segment {
 // run returns the planned run at an index of a block's segment.
 func (p *Plan) run(b *Block, i int32) *PlannedRun {
 	return p.byID[p.segment(b.Segment).Runs[i].ID]
+}
+
+// place returns where a run is in a block's runs: the first place, should it
+// be there twice.
+func (r *PlannedRun) place(b *Block) (int32, bool) {
+	for _, t := range r.Tries {
+		if t.Block == b {
+			return t.place, true
+		}
+	}
+	return 0, false
 }
 
 // lastTry reports whether the block is where the run's current try is, and which

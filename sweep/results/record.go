@@ -144,10 +144,21 @@ func appendString(b []byte, s string) []byte { return override.QuotedValue(s).Ap
 
 // parseRecord reads the body of an intact line, as [checkLine] returns it.
 // Unknown members are skipped; a line of an unknown kind gives RecordUnknown.
-func parseRecord(body []byte) (Record, error) {
-	var r Record
-	s := scanner{b: body}
-	err := s.object(func(key []byte) error {
+func parseRecord(body []byte) (r Record, err error) {
+	err = new(recordParser).parse(&r, body)
+	return r, err
+}
+
+// recordParser parses many records with few allocations.
+type recordParser struct {
+	shared  bool     // strings may point into the lines, which never change
+	metrics []Metric // room for the next ones
+}
+
+// parse is [parseRecord] into a zero record.
+func (p *recordParser) parse(r *Record, body []byte) error {
+	s := scanner{b: body, shared: p.shared}
+	return s.object(func(key []byte) error {
 		switch string(key) {
 		case "k":
 			k, err := s.str()
@@ -202,12 +213,18 @@ func parseRecord(body []byte) (Record, error) {
 		case "rss":
 			return s.intInto(&r.MaxRSS)
 		case "m":
-			return s.object(func(name []byte) error {
-				m := Metric{Name: string(name)}
+			if p.shared && cap(p.metrics)-len(p.metrics) < 16 {
+				p.metrics = make([]Metric, 0, 256)
+			}
+			from := len(p.metrics)
+			err := s.object(func(name []byte) error {
+				m := Metric{Name: s.text(name)}
 				err := s.floatInto(&m.Value)
-				r.Metrics = append(r.Metrics, m)
+				p.metrics = append(p.metrics, m)
 				return err
 			})
+			r.Metrics = p.metrics[from:len(p.metrics):len(p.metrics)]
+			return err
 		case "bs":
 			return s.array(func() error {
 				b, err := s.str()
@@ -224,5 +241,4 @@ func parseRecord(body []byte) (Record, error) {
 		}
 		return s.skip()
 	})
-	return r, err
 }

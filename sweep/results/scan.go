@@ -13,8 +13,9 @@ import (
 // encoding/json does at about a tenth of the speed. It accepts a subset of what
 // encoding/json accepts and sees only lines whose checksum holds.
 type scanner struct {
-	b []byte
-	i int
+	b      []byte
+	i      int
+	shared bool // b never changes: strings may point into it
 }
 
 var errScan = errors.New("malformed line")
@@ -117,8 +118,16 @@ func (s *scanner) escaped(from int) ([]byte, error) {
 
 func (s *scanner) strInto(p *string) error {
 	b, err := s.str()
-	*p = string(b)
+	*p = s.text(b)
 	return err
+}
+
+// text returns what str returned as a string.
+func (s *scanner) text(b []byte) string {
+	if s.shared {
+		return textOf(b)
+	}
+	return string(b)
 }
 
 // number returns the text of a number, or of a string holding one.

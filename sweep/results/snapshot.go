@@ -21,6 +21,7 @@ type Snapshot struct {
 	journals map[string]*journalState
 	latest   map[string]int // by block: its newest generation
 	bad      map[string]bool
+	states   []RunState // what Derive returned, nil after a change
 }
 
 type journalState struct {
@@ -49,6 +50,11 @@ func (sn *Snapshot) Sweep() *Sweep { return sn.sweep }
 // then every seal that a counted record depends on is seen too. It reports
 // whether anything changed.
 func (sn *Snapshot) Refresh() (changed bool, err error) {
+	defer func() {
+		if changed || err != nil {
+			sn.states = nil
+		}
+	}()
 	if changed, err = sn.Plan.Refresh(); err != nil {
 		return changed, err
 	}
@@ -87,6 +93,8 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("list journals: %w", err)
 	}
+	parse := parser()
+	var parts []func() *part // in the order of the journals and their bytes
 	for _, name := range names {
 		if journalOwner(name) == "" {
 			sn.problem(Problem{"journals/" + name, 0, "orch did not make this file"})
@@ -97,31 +105,11 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 			js = &journalState{grew: time.Now()}
 			sn.journals[name] = js
 		}
-		next, err := readJournal(sn.sweep.dir, name, js.length, func(at int64, _ []byte, r Record) {
-			js.newest = r.Time
-			switch {
-			case r.Kind == RecordWorker:
-				if js.worker == nil {
-					js.worker = r.Worker
-				}
-				if r.Worker != nil && r.Worker.Name != journalOwner(name) {
-					sn.problem(Problem{"journals/" + name, at, "it is the journal of " + r.Worker.Name})
-				}
-			case r.Kind == RecordMark:
-				for _, full := range r.Blocks {
-					if saneGen(full) {
-						sn.generation(full).mark(name, r.Offset)
-					}
-				}
-			case r.Block != "" && r.Kind != RecordUnknown:
-				if !saneGen(r.Block) {
-					sn.problem(Problem{"journals/" + name, at, "a record of no block"})
-					return
-				}
-				g := sn.generation(r.Block)
-				g.records = append(g.records, evidence{name, at, r})
-			}
-		}, func(at int64, why string) { sn.problem(Problem{"journals/" + name, at, why}) })
+		next, err := readChunks(sn.sweep.dir, "journals/"+name, js.length, func(at int64, b []byte) {
+			parts = append(parts, parse(name, at, b))
+		}, func(at int64) {
+			parts = append(parts, func() *part { return &part{journal: name, problems: []Problem{longLine(name, at)}} })
+		})
 		if next != js.length {
 			js.length, js.grew, changed = next, time.Now(), true
 		}
@@ -129,7 +117,35 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 			sn.problem(Problem{"journals/" + name, next, err.Error()})
 		}
 	}
+	for _, wait := range parts {
+		sn.add(wait())
+	}
 	return changed, nil
+}
+
+// add takes over what a part of a journal says.
+func (sn *Snapshot) add(p *part) {
+	js := sn.journals[p.journal]
+	if p.newest != 0 {
+		js.newest = p.newest
+	}
+	if js.worker == nil {
+		js.worker = p.worker
+	}
+	for _, pg := range p.gens {
+		g := sn.generation(pg.full)
+		if g.records == nil {
+			g.records = pg.records
+		} else {
+			g.records = append(g.records, pg.records...)
+		}
+		if pg.mark > 0 {
+			g.mark(p.journal, pg.mark)
+		}
+	}
+	for _, problem := range p.problems {
+		sn.problem(problem)
+	}
 }
 
 func (sn *Snapshot) readClaims() (changed bool, err error) {
