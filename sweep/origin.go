@@ -2,15 +2,20 @@ package sweep
 
 import "orch/sweep/compose"
 
-// AxisOrigin returns where an axis was written: a line of the sweep file, or the
-// command line. Of an axis that several [[sweep]] blocks have it is the first.
-func (p *Plan) AxisOrigin(key string) (at compose.Origin, ok bool) {
+// AxisOrigins returns, for the run of this index, where the axes that set its
+// values were written: lines of the sweep file, or the command line.
+func (p *Plan) AxisOrigins(run int) map[string]compose.Origin {
 	for _, b := range p.blocks {
-		for _, a := range b.axes {
-			if a.key == key {
-				return a.origin, true
+		for range b.points() {
+			if run--; run >= 0 {
+				continue
 			}
+			at := make(map[string]compose.Origin, len(b.axes))
+			for _, a := range b.axes {
+				at[a.key] = a.origin
+			}
+			return at
 		}
 	}
-	return at, false
+	return nil
 }

@@ -26,7 +26,7 @@ type valueJSON struct {
 // showPlanned prints a planned run's resolved config, the origin beside each
 // value. What it prints is TOML.
 func (p *program) showPlanned(c *cli.Context, plan *sweep.Plan, word string) error {
-	spec, err := plannedRun(plan, word)
+	spec, index, err := plannedRun(plan, word)
 	if err != nil {
 		return err
 	}
@@ -35,12 +35,10 @@ func (p *program) showPlanned(c *cli.Context, plan *sweep.Plan, word string) err
 	if err != nil {
 		return err
 	}
-	composed := plan.Composed(spec.Base)
-	var values []valueJSON
-	add := func(prefix []string, v override.Value) { values = appendValues(values, prefix, v, plan, composed) }
-	add(nil, config)
+	o := origins{plan.AxisOrigins(index), plan.Composed(spec.Base)}
+	values := o.values(nil, nil, config)
 	if g := plan.Groups[spec.Group].Launcher; !g.IsNull() {
-		add([]string{"launcher"}, g)
+		values = o.values(values, []string{"launcher"}, g)
 	}
 	if c.Bool("json") {
 		return p.printJSON(struct {
@@ -72,34 +70,45 @@ func (p *program) showPlanned(c *cli.Context, plan *sweep.Plan, word string) err
 
 // plannedRun finds a run of a plan by the beginning of its name or ID; the first
 // one without a word.
-func plannedRun(plan *sweep.Plan, word string) (results.RunSpec, error) {
-	var matches []results.RunSpec
+func plannedRun(plan *sweep.Plan, word string) (run results.RunSpec, index int, err error) {
+	var names []string
+	i := -1
 	for spec, err := range plan.Specs() {
+		i++
 		if err != nil {
-			return spec, err
+			return spec, i, err
 		}
 		if spec.Name == word || spec.ID == word || word == "" {
-			return spec, nil
+			return spec, i, nil
 		}
 		if strings.HasPrefix(spec.Name, word) || strings.HasPrefix(spec.ID, word) {
-			matches = append(matches, spec)
+			run, index = spec, i
+			names = append(names, spec.Name)
 		}
 	}
-	switch len(matches) {
-	case 0:
-		return results.RunSpec{}, usage("no planned run begins with %q: orch plan --all lists them", word)
-	case 1:
-		return matches[0], nil
+	switch {
+	case word == "":
+		return run, 0, usage("the plan has no runs")
+	case len(names) == 0:
+		return run, 0, usage("no planned run begins with %q: orch plan --all lists them", word)
+	case len(names) == 1:
+		return run, index, nil
 	}
-	return results.RunSpec{}, usage("%q fits %d planned runs: %s, %s ...: type more of the name", word, len(matches), matches[0].Name, matches[1].Name)
+	return run, 0, usage("%q fits %d planned runs: %s, %s ...: type more of the name", word, len(names), names[0], names[1])
 }
 
-// appendValues lists the leaves of a config with their origins. A swept key's is
-// the axis; a computed value's is where its expression was written.
-func appendValues(list []valueJSON, path []string, v override.Value, plan *sweep.Plan, composed *compose.Config) []valueJSON {
+// origins knows where the values of a run come from: a swept key's value from
+// its axis, a computed one from where its expression was written.
+type origins struct {
+	axes     map[string]compose.Origin
+	composed *compose.Config
+}
+
+// values appends the leaves of a config at a path.
+func (o origins) values(list []valueJSON, path []string, v override.Value) []valueJSON {
 	if v.Kind() == override.Map && v.Len() > 0 {
 		for _, f := range v.Fields() {
-			list = appendValues(list, append(path[:len(path):len(path)], f.Key.Text()), f.Val, plan, composed)
+			list = o.values(list, append(path[:len(path):len(path)], f.Key.Text()), f.Val)
 		}
 		return list
 	}
@@ -110,9 +119,9 @@ func appendValues(list []valueJSON, path []string, v override.Value, plan *sweep
 	for i, k := range path {
 		keys[i] = tomlKey(k)
 	}
-	at, swept := plan.AxisOrigin(strings.Join(path, "."))
+	at, swept := o.axes[strings.Join(path, ".")]
 	if !swept {
-		at = composed.OriginAt(path...)
+		at = o.composed.OriginAt(path...)
 	}
 	x := valueJSON{Key: strings.Join(keys, "."), Value: v, File: at.File, Line: at.Line}
 	if at.File == "" {
