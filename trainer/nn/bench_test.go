@@ -60,3 +60,15 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }
+
+// BenchmarkFirstStep is the way to the first update of a run on the digits.
+func BenchmarkFirstStep(b *testing.B) {
+	c := config(b)
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(context.Background())
+		run, _ := attempt(b, c)
+		if err := (&Trainer{onStep: func(int64) { cancel() }}).Train(ctx, run); ctx.Err() == nil {
+			b.Fatal(err)
+		}
+	}
+}

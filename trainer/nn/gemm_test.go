@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -183,6 +184,14 @@ func TestMulAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(2, func() { x.mul(false, true, 500, 500, 500, a, b, false, c) }); n != 0 {
 			t.Errorf("%s: mul allocates %v times", kernels[i].name, n)
 		}
+	}
+}
+
+// TestBackend shows in the log which backend the tests ran with.
+func TestBackend(t *testing.T) {
+	t.Log("backend", Backend())
+	if arch, name, ok := strings.Cut(Backend(), "/"); !ok || arch != runtime.GOARCH || name == "" {
+		t.Errorf("Backend() = %q, want the architecture, a slash and a name", Backend())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -50,7 +51,8 @@ func cpuSeconds() float64 {
 func BenchmarkMNIST(b *testing.B) {
 	for _, tt := range mnistCases {
 		b.Run(tt.name, func(b *testing.B) {
-			c := mnistConfig(b, 2, 1, tt.pairs)
+			seed, _ := strconv.Atoi(os.Getenv("ORCH_SEED"))
+			c := mnistConfig(b, 2, seed, tt.pairs)
 			const examples, steps = 60000, (60000 + 63) / 64
 			var cpu, accuracy float64
 			for range b.N {
@@ -72,6 +74,10 @@ func BenchmarkMNIST(b *testing.B) {
 			}
 			b.ReportMetric(examples*float64(b.N)/cpu, "samples/cpu-s")
 			b.ReportMetric(accuracy, "accuracy")
+			var r syscall.Rusage
+			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err == nil && runtime.GOOS == "linux" {
+				b.ReportMetric(float64(r.Maxrss)/1024, "MiB") // at most, of the whole process
+			}
 		})
 	}
 }
