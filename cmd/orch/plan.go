@@ -260,7 +260,11 @@ func (p *program) printPlan(out *planJSON, all bool) {
 		fmt.Fprintf(w, "%d %s on %s\n", g.Runs, plural(g.Runs, "run", "runs"), g)
 	}
 	if e := out.Estimate; e != nil {
-		fmt.Fprintf(w, "cost     %s\n", e)
+		line := "cost     " + e.String()
+		if p.outTTY {
+			line = wrapped(line, width(w), "         ")
+		}
+		fmt.Fprintln(w, line)
 	}
 	if d := out.Diff; d != nil && len(d.New)+len(d.Dropped) > 0 {
 		fmt.Fprintf(w, "\nagainst the plan that %s has: %d new, %d no longer planned\n", out.Name, len(d.New), len(d.Dropped))

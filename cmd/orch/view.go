@@ -129,7 +129,11 @@ func (v *view) attention(s *sweepStatus) []string {
 				break
 			}
 		}
-		list = append(list, fmt.Sprintf("%d %s held%s -> orch retry %s", s.Runs.Held, plural(s.Runs.Held, "run is", "runs are"), cause, s.Name))
+		line := fmt.Sprintf("%d %s held%s", s.Runs.Held, plural(s.Runs.Held, "run is", "runs are"), cause)
+		if !strings.Contains(cause, "orch retry") { // workers that hold a sweep say what to do
+			line += " -> orch retry " + s.Name
+		}
+		list = append(list, line)
 	}
 	silence := time.Duration(v.sweep.Tree().Silence * float64(time.Second))
 	for _, name := range sortedKeys(v.holding) {

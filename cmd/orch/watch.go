@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -140,9 +142,9 @@ func (p *program) watch(c *cli.Context, w *watched, format string) error {
 
 // redrawn is a part of a terminal that is drawn again in place.
 type redrawn struct {
-	p     *program
-	lines int    // that it takes now
-	last  string // what it shows
+	p    *program
+	rows int    // of the terminal that it takes now
+	last string // what it shows
 }
 
 // draw lets f print to a program whose output is caught, and shows that. What is
@@ -159,19 +161,30 @@ func (r *redrawn) draw(f func(*program) error) error {
 	if text == r.last {
 		return nil
 	}
-	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
-	if most := height(r.p) - 1; len(lines) > most && most > 1 {
-		lines = append(lines[:most-1], fmt.Sprintf("... %d more lines", len(lines)-most+1))
+	columns, most := width(r.p.stdout), height(r.p)-2
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	rows := 0
+	for i, l := range lines {
+		n := 1 + max(0, utf8.RuneCountInString(escapes.ReplaceAllString(l, ""))-1)/columns // the terminal breaks long lines
+		if rows+n > most && most > 1 {
+			lines = append(lines[:i:i], fmt.Sprintf("... %d more lines", len(lines)-i))
+			rows++
+			break
+		}
+		rows += n
 	}
 	var out strings.Builder
-	if r.lines > 0 {
-		fmt.Fprintf(&out, "\x1b[%dA\r\x1b[J", r.lines)
+	if r.rows > 0 {
+		fmt.Fprintf(&out, "\x1b[%dA\r\x1b[J", r.rows)
 	}
-	out.WriteString(strings.Join(lines, "") + "\n")
-	r.last, r.lines = text, len(lines)
+	out.WriteString(strings.Join(lines, "\n") + "\n")
+	r.last, r.rows = text, rows
 	_, err := fmt.Fprint(r.p.stdout, out.String())
 	return err
 }
+
+// escapes are the sequences that take no room: those of paint.
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // terminalBuffer catches what is meant for a terminal, and has its width.
 type terminalBuffer struct {
