@@ -19,13 +19,13 @@ var ErrNoAccounting = errors.New("the cluster has no accounting database to ask"
 type accounting struct{ absent bool }
 
 // pastColumns are sacct's. Free text is at the end, as in queueFormat.
-const pastColumns = "JobID,State,ExitCode,Start,NodeList,Reason,JobName"
+const pastColumns = "JobID,State,ExitCode,NodeList,Reason,JobName"
 
 // Past returns the workers of these keys that the accounting database knows,
 // since a time (their submission; without one sacct would begin at midnight).
 // The database lags the scheduler by seconds, and has never heard of a job that
 // was not yet eligible to run; absent is not over here either. The controller
-// is not asked. On a cluster without accounting the error wraps
+// has no work with it. On a cluster without accounting the error wraps
 // ErrNoAccounting, and sacct is not tried again.
 func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]launcher.Worker, error) {
 	s.mu.Lock()
@@ -88,11 +88,11 @@ func parsePast(text string) (ws []launcher.Worker, bad int) {
 }
 
 func parsePastLine(line string) (row, bool) {
-	head := strings.SplitN(line, "|", 6)
-	if len(head) < 6 {
+	head := strings.SplitN(line, "|", 5)
+	if len(head) < 5 {
 		return row{}, false
 	}
-	tail := head[5]
+	tail := head[4]
 	cut := strings.LastIndexByte(tail, '|')
 	job, task, array := strings.Cut(strings.TrimSpace(head[0]), "_")
 	st, ok := parseStatus(strings.TrimSpace(head[2]))
@@ -101,7 +101,7 @@ func parsePastLine(line string) (row, bool) {
 	}
 	r := row{
 		job: job, index: -1, state: baseState(head[1]), status: st,
-		start: noNull(head[3]) != "", node: noNull(strings.TrimSpace(head[4])),
+		node:   noNull(strings.TrimSpace(head[3])),
 		reason: noNull(strings.TrimSpace(tail[:cut])), name: strings.TrimSpace(tail[cut+1:]),
 	}
 	if array {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package slurm_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,7 +18,30 @@ import (
 	"orch/launcher/launchertest"
 )
 
-func TestMain(m *testing.M) { launchertest.Main(m) }
+// Besides a worker of the suite, the test binary can be one that waits for its
+// warning.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "slurm-warned" {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGUSR1)
+		select {
+		case <-c:
+			os.Exit(5)
+		case <-time.After(5 * time.Minute):
+			os.Exit(6)
+		}
+	}
+	launchertest.Main(m)
+}
+
+func self(t testing.TB) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
 
 // A devCluster is a real Slurm on this machine, started by deploy/slurm-dev.
 type devCluster struct{ dir string }

@@ -12,9 +12,9 @@ import (
 // columns are cut at 20 characters unless a suffix is given. Free text is at
 // the end: reasons may hold anything, and so may the names of jobs that are
 // not ours.
-const queueFormat = "ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,StartTime:|,NodeList:|,Reason:|,Name:|"
+const queueFormat = "ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,NodeList:|,Reason:|,Name:|"
 
-const queueColumns = 8
+const queueColumns = 7
 
 // row is one array task as squeue or sacct has it.
 type row struct {
@@ -22,7 +22,6 @@ type row struct {
 	index  int
 	state  string // base state, in capitals
 	status status
-	start  bool // it has started
 	node   string
 	reason string
 	name   string
@@ -41,11 +40,17 @@ func parseQueue(text string) (ws []launcher.Worker, bad int) {
 		switch {
 		case !ok:
 			bad++
-		case r.index >= 0 && keyForm.MatchString(r.name):
+		case r.index >= 0 && keyForm.MatchString(r.name) && !r.refused():
 			ws = append(ws, r.worker())
 		}
 	}
 	return ws, bad
+}
+
+// refused recognises the record that the controller keeps of a job for which
+// it has told sbatch that no node can have it: FAILED 0:1, and never a node.
+func (r row) refused() bool {
+	return r.state == "FAILED" && r.node == "" && r.status == status{signal: 1}
 }
 
 // parseQueueLine splits a line from both ends, so that a "|" in a reason does
@@ -70,7 +75,7 @@ func parseQueueLine(line string) (row, bool) {
 	}
 	r := row{
 		job: head[0], index: parseIndex(head[1]), state: baseState(head[2]), status: st,
-		start: head[4] != "" && head[4] != "N/A" && head[4] != "Unknown", node: noNull(head[5]),
+		node:   noNull(head[4]),
 		reason: noNull(strings.TrimSpace(tail[:cut])), name: strings.TrimSpace(tail[cut+1:]),
 	}
 	return r, true

@@ -58,6 +58,7 @@ var no = []saying{
 	{"--uid only permitted by root user", "take it out of launcher.extra"},
 	{"Protocol authentication error", "munge on this machine does not agree with the controller's: ask the administrators"},
 	{"Unable to process configuration file", "SLURM_CONF does not name the cluster's slurm.conf"},
+	{"Could not establish a configuration source", "this machine belongs to no cluster: set SLURM_CONF, or submit from a login node"},
 }
 
 // later marks the policy refusals that no list above explains: taken for a

@@ -29,11 +29,15 @@ const (
 // It starts in the log folder. What is not there at once may be on its way: a
 // network file system shows a new file after a look at the folder. USR1 is
 // ignored until the worker, which expects it, has set its own handler.
-func script(key string, setup bool) string {
+func script(key string, setup, ownLog bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `#!/bin/bash
 key=%s
 `, key)
+	if ownLog {
+		b.WriteString(`exec >>"worker-$SLURM_ARRAY_TASK_ID.log" 2>&1 # Slurm would misread the folder's name
+`)
+	}
 	b.WriteString(`trap '' USR1
 say() { echo "orch: $*" >&2; }
 for wait in 1 2 4 0; do
@@ -87,7 +91,7 @@ kill -` + strconv.Itoa(sigProgram) + ` $$
 func (o Options) files(req launcher.Request) map[string]string {
 	words := slices.Concat([]string{req.Dir}, o.Wrap, req.Argv)
 	f := map[string]string{
-		req.Key + ".sh":   script(req.Key, len(o.Setup) > 0),
+		req.Key + ".sh":   script(req.Key, len(o.Setup) > 0, misread(req.LogDir)),
 		req.Key + ".argv": strings.Join(words, "\x00") + "\x00",
 	}
 	if len(o.Setup) > 0 {
@@ -95,6 +99,11 @@ func (o Options) files(req launcher.Request) map[string]string {
 	}
 	return f
 }
+
+// misread says whether Slurm takes something in a folder's name for a pattern
+// (%j) or an escape. It does so after joining folder and file name, so that
+// even a plain --output is wrong in there; the script opens the log then.
+func misread(folder string) bool { return strings.ContainsAny(folder, `%\`) }
 
 // sbatchArgs is the command line of sbatch. Every option is one word, so that a
 // value with a dash or a space stays a value.
@@ -104,11 +113,15 @@ func (o Options) sbatchArgs(req launcher.Request) []string {
 	if o.Throttle > 0 {
 		array += "%" + strconv.Itoa(o.Throttle)
 	}
+	output := "worker-%a.log"
+	if misread(req.LogDir) {
+		output = "/dev/null"
+	}
 	args := []string{
 		"--parsable", "--no-requeue", "--open-mode=append", "--export=ALL",
 		"--job-name=" + req.Key,
 		"--array=" + array,
-		"--chdir=" + req.LogDir, "--output=worker-%a.log",
+		"--chdir=" + req.LogDir, "--output=" + output,
 		"--nodes=" + strconv.Itoa(max(1, r.Nodes)), "--ntasks=" + strconv.Itoa(max(1, r.Tasks)),
 		"--cpus-per-task=" + strconv.Itoa(max(1, r.CPUs)),
 		"--mem=" + strconv.Itoa(r.MemMiB) + "M",
