@@ -157,7 +157,7 @@ func Width(f Font, s string, size float64) float64 {
 // embeds only the glyphs that it uses.
 func AddFont(doc *fpdf.Fpdf, f Font, size float64) {
 	if doc.GetFontDesc(string(f), "").Ascent == 0 {
-		doc.AddUTF8FontFromBytes(string(f), "", faces()[f].data)
+		doc.AddUTF8FontFromBytes(string(f), "", bytes.Clone(faces()[f].data)) // fpdf writes into it while it cuts the subset
 	}
 	doc.SetFont(string(f), "", size)
 }
