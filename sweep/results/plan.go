@@ -267,7 +267,7 @@ func parsePlan(b []byte) (*Segment, error) {
 
 func parseRun(line []byte) (RunSpec, error) {
 	var r RunSpec
-	s := scanner{b: line}
+	s := scanner{b: line, shared: true} // raw points into it anyway
 	err := s.object(func(key []byte) error {
 		var n int64
 		var err error

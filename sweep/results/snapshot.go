@@ -33,13 +33,25 @@ type journalState struct {
 
 // Snapshot opens a view of the sweep and reads it.
 func (s *Sweep) Snapshot() (*Snapshot, error) {
-	p, err := s.Plan()
-	if err != nil {
-		return nil, err
-	}
-	sn := &Snapshot{Plan: p, sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
+	sn := &Snapshot{sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
 		latest: map[string]int{}, bad: map[string]bool{}}
-	_, err = sn.Refresh()
+	// The plan and the journals need nothing of each other until both are read.
+	planned := make(chan error, 1)
+	go func() {
+		var err error
+		sn.Plan, err = s.Plan()
+		planned <- err
+	}()
+	_, err := sn.readJournals()
+	if perr := <-planned; perr != nil {
+		return nil, perr
+	}
+	if err == nil {
+		_, err = sn.readClaims()
+	}
+	if err == nil {
+		_, err = sn.readOrders()
+	}
 	return sn, err
 }
 
