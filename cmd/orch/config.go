@@ -22,7 +22,7 @@ func configFlags() []cli.Flag {
 // printConfig answers --cfg and --info: it composes and prints, and runs nothing.
 // Of an override with several values a sweep file is shown with the first.
 func (p *program) printConfig(c *cli.Context, primary compose.Primary, args []string) error {
-	source, err := p.source(c)
+	source, err := p.sourceFor(c, primary)
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/BurntSushi/toml"
 	"github.com/urfave/cli/v2"
 
 	"orch/configs"
@@ -71,6 +73,43 @@ func (p *program) source(c *cli.Context) (*compose.Source, error) {
 	return s, nil
 }
 
+// sourceFor is source for a primary config. A sweep file that runs a program
+// and builds on no config is left alone with its keys: of the shipped groups it
+// sees the launchers only, so that its axis "model" means what it says there.
+func (p *program) sourceFor(c *cli.Context, primary compose.Primary) (*compose.Source, error) {
+	s, err := p.source(c)
+	if err == nil && isProgram(primary.Text) {
+		shipped := &s.Layers[len(s.Layers)-1]
+		shipped.FS = onlyLaunchers{shipped.FS}
+	}
+	return s, err
+}
+
+// isProgram reports whether a sweep file has a [task] and no defaults list.
+func isProgram(text []byte) bool {
+	var f struct{ Task, Defaults any }
+	_, err := toml.Decode(string(text), &f)
+	return err == nil && f.Task != nil && f.Defaults == nil
+}
+
+// onlyLaunchers is a config folder of which only the group launcher shows.
+type onlyLaunchers struct{ fs.FS }
+
+func (o onlyLaunchers) Open(name string) (fs.File, error) {
+	if name != "." && name != "launcher" && !strings.HasPrefix(name, "launcher/") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return o.FS.Open(name)
+}
+
+func (o onlyLaunchers) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(o.FS, name)
+	if name == "." {
+		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "launcher" })
+	}
+	return entries, err
+}
+
 // readSweepFile reads the sweep file that a command was given. A folder, a
 // missing file or a file of gigabytes is the user's mistake.
 func readSweepFile(path string) (compose.Primary, error) {
@@ -106,7 +145,7 @@ func readSweepFile(path string) (compose.Primary, error) {
 
 // expand composes and expands. fallback names the sweep where nothing else does.
 func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []string, multirun bool, fallback string) (*experiment, error) {
-	source, err := p.source(c)
+	source, err := p.sourceFor(c, primary)
 	if err != nil {
 		return nil, err
 	}
