@@ -75,6 +75,9 @@ type builder struct {
 func (b *builder) weight(name string, rows, cols int, init func(r *rand.Rand, w []float32)) *G.Node {
 	p := b.weights.named(name)
 	if p == nil {
+		if n := rows * cols; n > maxWeights {
+			panic(tooLarge(fmt.Sprintf("%s has %d x %d weights, want at most %d: make the model smaller", name, rows, cols, maxWeights)))
+		}
 		p = &weight{name: name, data: make([]float32, rows*cols)}
 		p.t = tensor.New(tensor.WithShape(rows, cols), tensor.WithBacking(p.data))
 		init(rand.New(stream(b.weights.seed, "init/"+name)), p.data)
@@ -84,6 +87,10 @@ func (b *builder) weight(name string, rows, cols int, init func(r *rand.Rand, w 
 	b.nodes = append(b.nodes, n)
 	return n
 }
+
+// tooLarge is thrown by weight and caught where the graph is built, so that
+// models need not carry an error through every line.
+type tooLarge string
 
 // uniform fills a parameter with numbers in [-bound, bound).
 func uniform(bound float64) func(*rand.Rand, []float32) {
@@ -125,15 +132,23 @@ type design struct {
 
 // network builds the graph of the model for a batch size. With a loss it
 // computes gradients too; without, it only predicts.
-func (d *design) network(batch int, withLoss bool) (*network, error) {
+func (d *design) network(batch int, withLoss bool) (_ *network, err error) {
 	building.Lock()
 	defer building.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			why, ok := p.(tooLarge)
+			if !ok {
+				panic(p)
+			}
+			err = fmt.Errorf("build model %q: %s", d.model.Kind, why)
+		}
+	}()
 
 	b := &builder{graph: G.NewGraph(), weights: d.weights, image: d.image, gemm: d.gemm, training: withLoss}
 	n := &network{batch: batch}
 	features := tensor.Shape(d.image).TotalSize()
 	x := b.input("x", batch, features, &n.x)
-	var err error
 	if n.out, err = models[d.model.Kind](b, d.model, x, d.goal.outputs()); err != nil {
 		return nil, fmt.Errorf("build model %q: %w", d.model.Kind, err)
 	}

@@ -44,23 +44,11 @@ func Keys() []trainer.Key {
 // reports. Large products are split over r.Threads threads, which changes no
 // bit of the results.
 func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
-	setup := func(err error) error { return &trainer.Failure{Class: results.BadSetup, Err: err} }
-	p, errs := parse(r.Config)
-	if len(errs) > 0 {
-		return setup(errors.Join(errs...))
-	}
-	src, err := data.Load(p.Data.spec(r.Workdir))
+	s, err := t.session(r)
 	if err != nil {
-		return setup(err)
+		return err
 	}
-	s, err := newSession(&p, r, src)
-	if err != nil {
-		return setup(err)
-	}
-	s.onStep = t.onStep
-	if t.now != nil {
-		s.now = t.now
-	}
+	p := s.p
 	fmt.Fprintf(r.Log, "nn: %s on %s: %d examples to train, %d to validate, %d to test; %d parameters; seed %d; %s\n",
 		cmp.Or(p.Model.Name, string(p.Model.Kind)), p.Data.Name, s.parts.Train.Len(), s.parts.Val.Len(), s.parts.Test.Len(),
 		s.weights.count(), p.Seed, Backend())
@@ -68,4 +56,45 @@ func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 		s.resume(r.Resume)
 	}
 	return s.train(ctx)
+}
+
+// Evaluate tests the parameters in a checkpoint file, best or last, on the
+// test part that r.Config says, and reports the results as [Trainer.Train]
+// does after training: test.loss and the scores, and confusion.csv in r.Dir.
+func (t *Trainer) Evaluate(ctx context.Context, r *trainer.Run, file string) error {
+	s, err := t.session(r)
+	if err != nil {
+		return err
+	}
+	if s.parts.Test.Len() == 0 {
+		return setup(errors.New("no examples to test on: set data.test_fraction above 0"))
+	}
+	if err := s.load(file); err != nil {
+		return setup(err)
+	}
+	s.p.Training.Evaluate = "last" // which now are the file's
+	return s.test(ctx)
+}
+
+func setup(err error) error { return &trainer.Failure{Class: results.BadSetup, Err: err} }
+
+// session prepares an attempt: its data, and its first parameters.
+func (t *Trainer) session(r *trainer.Run) (*session, error) {
+	p, errs := parse(r.Config)
+	if len(errs) > 0 {
+		return nil, setup(errors.Join(errs...))
+	}
+	src, err := data.Load(p.Data.spec(r.Workdir))
+	if err != nil {
+		return nil, setup(err)
+	}
+	s, err := newSession(&p, r, src)
+	if err != nil {
+		return nil, setup(err)
+	}
+	s.onStep = t.onStep
+	if t.now != nil {
+		s.now = t.now
+	}
+	return s, nil
 }

@@ -121,9 +121,9 @@ func Default() Params {
 	}
 }
 
-// maxHidden bounds the weights between hidden layers: 2^28 of them, with
-// gradients and Adam's moments, take 4 GiB.
-const maxHidden = 1 << 28
+// maxWeights bounds a matrix of weights, and those between all hidden layers:
+// 2^28 of them, with gradients and Adam's moments, take 4 GiB.
+const maxWeights = 1 << 28
 
 // parse decodes a config and judges what no single key can be blamed for.
 func parse(config override.Value) (Params, []error) {
@@ -133,8 +133,8 @@ func parse(config override.Value) (Params, []error) {
 		v, _ := config.Get(key)
 		errs = append(errs, &trainer.ParamError{Key: key, Value: v, Problem: fmt.Sprintf(format, args...)})
 	}
-	if n := max(0, p.Model.Layers-2) * p.Model.Width * p.Model.Width; n > maxHidden {
-		bad("model.width", "is %d, which with %d layers makes %d weights, want at most %d", p.Model.Width, p.Model.Layers, n, maxHidden)
+	if n := max(0, p.Model.Layers-2) * p.Model.Width * p.Model.Width; n > maxWeights {
+		bad("model.width", "is %d, which with %d layers makes %d weights, want at most %d", p.Model.Width, p.Model.Layers, n, maxWeights)
 	}
 	if p.Data.ValFraction+p.Data.TestFraction >= 1 && (p.Data.Name == "digits" || p.Data.Name == "csv" && p.Data.TestFile == "") {
 		bad("data.val_fraction", "is %v, which with data.test_fraction = %v leaves nothing to train on, want a sum below 1", p.Data.ValFraction, p.Data.TestFraction)

@@ -143,6 +143,26 @@ func (s *session) resume(dir string) {
 	log("resumed after %d updates (epoch %d, step %d) from %s", s.pg.Update, s.pg.Epoch+1, s.pg.Step, file)
 }
 
+// load takes the parameters, and nothing else, from a checkpoint file.
+func (s *session) load(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	c, err := decodeCheckpoint(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, w := range s.weights.list {
+		x := c.f32["weight/"+w.name]
+		if len(x) != len(w.data) {
+			return fmt.Errorf("%s: has %d numbers for %q, the model of this config %d", file, len(x), w.name, len(w.data))
+		}
+		copy(w.data, x)
+	}
+	return nil
+}
+
 // streams calls f for every stream whose state is part of the run's.
 func (s *session) streams(f func(purpose string, pcg *rand.PCG) error) error {
 	err := f("shuffle", s.shuffle)

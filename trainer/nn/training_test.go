@@ -180,22 +180,27 @@ func TestEvaluateBest(t *testing.T) {
 	if got, want := fmt.Sprint(finalWeights(t, best, lastFile)), fmt.Sprint(finalWeights(t, last, lastFile)); got != want {
 		t.Error("last.ckpt depends on which parameters are tested")
 	}
-	// The loss of best.ckpt's parameters, by a session of its own.
-	p, _ := parse(config(t, pairs...))
-	src, _ := data.Load(p.Data.spec(""))
-	s, err := newSession(&p, best, src)
-	if err != nil {
+	run, rec := attempt(t, config(t, pairs...))
+	if err := New().Evaluate(t.Context(), run, filepath.Join(best.Dir, "ckpt", bestFile)); err != nil {
 		t.Fatal(err)
 	}
-	for name, x := range finalWeights(t, best, bestFile) {
-		copy(s.weights.named(name).data, x)
+	for _, name := range []string{"test.loss", "test.accuracy", "test.f1"} {
+		if got, want := bestRec.results[name], rec.results[name]; got != want || want == 0 {
+			t.Errorf("%s = %v, that of best.ckpt is %v", name, got, want)
+		}
 	}
-	tl, err := s.evaluate(t.Context(), s.parts.Test)
-	if err != nil {
-		t.Fatal(err)
+	run, _ = attempt(t, config(t, "model.width", 17))
+	err := New().Evaluate(t.Context(), run, filepath.Join(best.Dir, "ckpt", bestFile))
+	if want := `has 1024 numbers for "layer1.weight", the model of this config 1088`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Evaluate with another model = %v, want an error with %q", err, want)
 	}
-	if got, want := bestRec.results["test.loss"], tl.measures()[0].Value; got != want {
-		t.Errorf("test.loss = %v, that of best.ckpt is %v", got, want)
+}
+
+func TestTooLarge(t *testing.T) {
+	d := &design{model: &Model{Kind: "mlp", Layers: 2, Width: 65536}, goal: classify{2}, image: []int{65536}, weights: new(weights), gemm: new(multiplier)}
+	_, err := d.network(1, true)
+	if want := `build model "mlp": layer1.weight has 65536 x 65536 weights, want at most 268435456: make the model smaller`; err == nil || err.Error() != want {
+		t.Errorf("network = %v, want %s", err, want)
 	}
 }
 
