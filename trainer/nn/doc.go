@@ -1,5 +1,5 @@
 // Package nn is the built-in trainer: neural networks on gorgonia, in float32,
-// on one core.
+// on one core unless it is given more.
 //
 // # How a model becomes a graph
 //
@@ -16,17 +16,33 @@
 //
 //	fill x and y → vm.RunAll() → optimizer.Step(parameters and gradients)
 //
-// The layers are own gorgonia ops (linear.go, xent.go) rather than stock ones:
-// each keeps its output buffer, so a step allocates next to nothing, and no
-// gradient is computed that nobody reads. Gradients are read off the gradient
-// nodes, which is safe because own ops own their buffers; a stock op's buffer
-// may be reused before the optimiser sees it, so a model that mixes both must
-// not have a stock op produce a parameter's gradient.
+// The layers are own gorgonia ops (linear.go, conv.go, dropout.go, loss.go)
+// rather than stock ones: each keeps its output buffer, so a step allocates
+// next to nothing, and no gradient is computed that nobody reads. Gradients
+// are read off the gradient nodes, which is safe because own ops own their
+// buffers; a stock op's buffer may be reused before the optimiser sees it, so
+// a model that mixes both must not have a stock op produce a parameter's
+// gradient.
 //
 // Adding to it takes one file and one line in the table at the top of the
 // file that declares the function type: a model in model.go, an optimiser in
-// optimizer.go, a learning rate schedule in schedule.go. What is trained for
-// (classes now, numbers later) is an [objective].
+// optimizer.go, a learning rate schedule in schedule.go. What is trained for,
+// classes or numbers, is an [objective]. Params in params.go is the one
+// description of all parameters.
+//
+// # Arithmetic
+//
+// Time goes into three kinds of loops. Matrix products (gemm.go) run in own
+// assembly for AVX-512 or AVX2, chosen at start, and by gonum on other
+// machines; convolution is a product too. Loops over single elements
+// (vector.go, pool.go) have an assembly twin for AVX2. The assembly is written
+// by a generator, testdata/avo, which is a module of its own; `go generate
+// ./trainer/nn` runs it. [Backend] says what this machine has.
+//
+// Both kinds of assembly give the same bits: an element of a product is one
+// chain of fused multiply-adds in the order of the inner index, whatever the
+// tile, the block or the thread, and the other loops round after each
+// operation, in Go too. gonum's products round otherwise; see [SameBits].
 //
 // # Random numbers
 //
@@ -34,31 +50,43 @@
 // stream of its own (a PCG seeded with SHA-256 of seed and purpose), so that
 // using more of one changes no other:
 //
-//	split         which examples train, validate and test
-//	init/<name>   the first value of the parameter <name>
-//	shuffle       the order of the training examples, epoch after epoch
+//	split           which examples train, validate and test
+//	init/<name>     the first value of the parameter <name>
+//	shuffle         the order of the training examples, epoch after epoch
+//	dropout/<name>  which units a layer drops
 //
 // So runs that differ only in the model share their split and their order of
 // examples: comparing them pairwise by seed is fair. The same config gives the
-// same bits whatever GOMAXPROCS is and whatever else the process trains. Other
-// machine architectures may round differently; checkpoints and logs name the
-// arithmetic used.
+// same bits whatever GOMAXPROCS is and whatever else the process trains.
 //
 // # What a run reports
 //
 // Rows of the series are written at the end of every epoch, and their step is
 // the number of parameter updates so far: train.loss (mean over the epoch),
-// val.loss, val.accuracy. Results: train.loss and val.accuracy of the last
-// epoch, test.accuracy after it, seconds (wall time of all attempts) and
+// val.loss and the scores of the validation part. The scores are accuracy and
+// f1 (the mean over the classes) where classes are predicted; mae, rmse and r2
+// where numbers are.
+//
+// Results: train.loss, val.loss and scores of the last epoch; test.loss and
+// scores, of the last parameters or the best (`training.evaluate`); epochs, if
+// the run may stop early; seconds (wall time of all attempts) and
 // samples_per_second (training steps alone). Without a validation or test part
 // its metrics are missing. A loss that is no finite number ends the run as
 // diverged.
 //
-// # Checkpoints
+// # What a run leaves in its folder
 //
-// ckpt/last.ckpt holds all that the rest of the run depends on; a run resumed
-// from it ends with the same bits as one that was never interrupted.
-// ckpt/best.ckpt holds the parameters of the epoch with the lowest validation
-// loss. See checkpoint.go for the format and `training.checkpoint_every` for
-// when they are written.
+// confusion.csv: a row for each class, with its examples in the test part,
+// precision, recall, f1, and how many were taken for which class.
+//
+// ckpt/best.ckpt: the parameters of the epoch with the lowest validation loss,
+// or of the last epoch without validation. [Trainer.Evaluate] tests them
+// again.
+//
+// ckpt/last.ckpt: all that the rest of the run depends on. A run resumed from
+// it ends with the same bits as one that was never interrupted. It is written
+// when the run is asked to leave, about once a minute, and at the end of a run
+// of more than 10 seconds; `training.checkpoint_every` says otherwise: a
+// number of epochs, or 0 for only when asked to leave (then no best.ckpt is
+// left behind either). checkpoint.go has the format.
 package nn
