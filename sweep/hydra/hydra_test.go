@@ -140,7 +140,7 @@ func TestExample(t *testing.T) {
 		{"train_model", "+experiment=train_large_model", `{` + top + `,` + data + `,` + model("net7", "10", "1024") + `,` + path + `,` + training + `}`},
 		{"train_model", "+experiment=sweep_models", `{"launcher":{"backend":"pool","n_jobs":4,"mem":"2G","time":"24h","name":"joblib"},` +
 			top + `,` + data + `,` + model("net2", "2", "128") + `,` + path + `,` + training + `,` + axes + `}`},
-		{"train_model", "+launcher=slurmgpu data.workers=3", `{"launcher":{"backend":"slurm","time":"30m","cpus":20,"mem":"40G","gpus":1,"workers":50,` +
+		{"train_model", "+launcher=slurmgpu data.workers=3", `{"launcher":{"backend":"slurm","time":"30m","cpus":20,"mem":"40G","gpus":1,"max_workers":50,"extra":["--mail-type=END"],` +
 			`"setup":["module load Python/3.10.4","module load CUDA/12.6.3","export HYDRA_FULL_ERROR=1"],"name":"slurmgpu"},` +
 			top + `,` + strings.Replace(data, `"workers":2`, `"workers":3`, 1) + `,` + model("net5", "5", "128") + `,` + path + `,` + training + `}`},
 		{"report", "", `{` + path + `,"group_by":["data.name","model.name"],"columns":null,"workers":8}`},
@@ -173,7 +173,6 @@ func TestExample(t *testing.T) {
 		"lost launcher/slurm.yaml:6: launcher.submitit_folder",
 		"look launcher/slurmgpu.yaml:8: launcher.mem_per_cpu",
 		"look launcher/slurmgpu.yaml:10: launcher.gres says gpus = 1 a second time",
-		"lost launcher/slurmgpu.yaml:13: launcher.additional_parameters: --mail-type=END",
 		"look model/base.yaml:2: _target_ is a plain key here",
 		"lost path/default.yaml:5: run: ${hydra:runtime.output_dir}",
 		"lost train_model.yaml:8: override hydra/job_logging: colorlog",
@@ -343,9 +342,8 @@ func TestConvert(t *testing.T) {
 		{
 			name:  "a launcher of Hydra's own group",
 			path:  "launcher/big.toml",
-			files: map[string]string{"c.yaml": "defaults:\n  - override hydra/launcher: big\n", "hydra/launcher/big.yaml": "defaults:\n  - submitit_slurm\npartition: long  # the big one\ntimeout_min: 90\nmem_gb: 16\ngres: gpu:a100:2\nqos: null\nsetup: module load x\n"},
-			want:  "backend = \"slurm\"\npartition = \"long\"  # the big one\ntime = \"90m\"\nmem = \"16G\"\ngpus = 2\nsetup = [\"module load x\"]\n",
-			notes: []string{"lost hydra/launcher/big.yaml:6: launcher.gres: the GPU's type a100"},
+			files: map[string]string{"c.yaml": "defaults:\n  - override hydra/launcher: big\n", "hydra/launcher/big.yaml": "defaults:\n  - submitit_slurm\npartition: long  # the big one\ntimeout_min: 90\nmem_gb: 16\ngres: gpu:a100:2\nsignal_delay_s: 90\nadditional_parameters: {exclusive: true}\nqos: null\nsetup: module load x\n"},
+			want:  "backend = \"slurm\"\npartition = \"long\"  # the big one\ntime = \"90m\"\nmem = \"16G\"\ngpu_type = \"a100\"\ngpus = 2\nwarn = \"90s\"\nextra = [\"--exclusive\"]\nsetup = [\"module load x\"]\n",
 		},
 		{
 			name:  "a launcher in a primary config",

@@ -27,17 +27,15 @@ var (
 		}}
 	slurm = backend{name: "slurm",
 		same: map[string]string{"cpus_per_task": "cpus", "gpus_per_node": "gpus", "nodes": "nodes", "tasks_per_node": "tasks",
-			"array_parallelism": "workers", "partition": "partition", "qos": "qos", "account": "account",
+			"array_parallelism": "max_workers", "partition": "partition", "qos": "qos", "account": "account",
 			"constraint": "constraint", "exclude": "exclude", "comment": "comment", "setup": "setup"},
 		needed: map[string]string{
-			"submitit_folder":       "scripts and logs lie in the results tree",
-			"name":                  "orch names jobs itself, to find them again",
-			"stderr_to_stdout":      "both are in log.txt of the attempt",
-			"python":                "name the interpreter in [task] command, or activate it in setup",
-			"srun_args":             "orch starts no srun: a worker is the batch script itself",
-			"signal_delay_s":        "orch warns its workers in time for a checkpoint",
-			"max_num_timeout":       "[retry] says how often; a run that was cut off goes on from its checkpoint",
-			"additional_parameters": "write the options into [launcher]; orch plan names those it does not know",
+			"submitit_folder":  "scripts and logs lie in the results tree",
+			"name":             "orch names jobs itself, to find them again",
+			"stderr_to_stdout": "both are in log.txt of the attempt",
+			"python":           "name the interpreter in [task] command, or activate it in setup",
+			"srun_args":        "orch starts no srun: a worker is the batch script itself",
+			"max_num_timeout":  "[retry] says how often; a run that was cut off goes on from its checkpoint",
 		}}
 )
 
@@ -208,7 +206,7 @@ func (f *config) keys(b *backend, out *table) {
 				continue
 			}
 			if m[1] != "" {
-				f.lost(e.line, "choose it by partition or constraint", "launcher.gres: the GPU's type %s", strings.Trim(m[1], ":"))
+				add("gpu_type", quoted(strings.Trim(m[1], ":"), e.line))
 			}
 			count, _ := strconv.ParseInt(m[2], 10, 64)
 			if m[2] == "" {
@@ -216,9 +214,19 @@ func (f *config) keys(b *backend, out *table) {
 			}
 			add("gpus", scalarOf(override.IntValue(count), e.line))
 		case e.key == "additional_parameters" && e.val.table != nil:
+			extra := value{isList: true}
 			for _, p := range e.val.table.entries {
-				f.lost(p.line, b.needed[e.key], "launcher.additional_parameters: --%s=%s", p.key, p.val.text())
+				option := "--" + p.key
+				if text := p.val.text(); !p.val.isNull() && text != "" && text != "true" {
+					option += "=" + text
+				}
+				extra.list = append(extra.list, quoted(option, p.line))
 			}
+			if len(extra.list) > 0 {
+				add("extra", extra)
+			}
+		case e.key == "signal_delay_s" && isInt:
+			add("warn", quoted(fmt.Sprintf("%ds", n), e.line))
 		default:
 			do, known := b.needed[e.key]
 			if !known {
