@@ -154,6 +154,29 @@ type Notifier interface {
 	Changed() <-chan struct{}
 }
 
+// Historian is implemented by launchers whose machine keeps a record of jobs
+// that Jobs has forgotten.
+type Historian interface {
+	// Past returns the workers of these keys that the record knows, since a
+	// time before their submission. The record may lag: a worker that is absent
+	// may live. A machine without a record gives an error that says so.
+	Past(ctx context.Context, since time.Time, keys ...string) ([]Worker, error)
+}
+
+// Previewer is implemented by launchers that can show what Submit would do.
+type Previewer interface {
+	// Preview returns, for people, the commands and scripts of a job, without
+	// asking the machine or writing anything.
+	Preview(req Request) (string, error)
+}
+
+// Counter is implemented by launchers that count what they ask of a machine
+// that others share.
+type Counter interface {
+	// Calls returns how many calls this launcher has made so far.
+	Calls() int
+}
+
 // Unwrapper is implemented by wrappers around a launcher.
 type Unwrapper interface{ Unwrap() Launcher }
 

@@ -33,7 +33,7 @@ type Setup struct {
 
 	// StateDir is a folder in which a backend may keep what it must remember
 	// between processes; it is made when needed. Backends whose machine
-	// remembers (Slurm) ignore it.
+	// remembers (Slurm) keep at most a cache there.
 	StateDir string
 
 	// Detach asks for workers that outlive this process. Backends whose

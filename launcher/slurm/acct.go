@@ -11,8 +11,8 @@ import (
 	"orch/launcher"
 )
 
-// ErrNoAccounting says that this cluster keeps no accounting database, or not
-// one that users may ask.
+// ErrNoAccounting says that this cluster keeps no accounting database, or none
+// that users may ask.
 var ErrNoAccounting = errors.New("the cluster has no accounting database to ask")
 
 // accounting remembers whether sacct works here.
@@ -21,8 +21,8 @@ type accounting struct{ absent bool }
 // pastColumns are sacct's. Free text is at the end, as in queueFormat.
 const pastColumns = "JobID,State,ExitCode,NodeList,Reason,JobName"
 
-// Past returns the workers of these keys that the accounting database knows,
-// since a time (their submission; without one sacct would begin at midnight).
+// Past implements [launcher.Historian] by the accounting database. Without a
+// time sacct would begin at midnight.
 // The database lags the scheduler by seconds, and has never heard of a job that
 // was not yet eligible to run; absent is not over here either. The controller
 // has no work with it. On a cluster without accounting the error wraps

@@ -36,6 +36,7 @@ var Backend = launcher.Backend{
 			return nil, launcher.BadKey("gpus_share", "is %d, and Slurm gives whole GPUs to workers: use launcher.parallel = %d, so that one worker runs %d at once on its GPU",
 				s.Spec.GPUsShare, s.Spec.GPUsShare, s.Spec.GPUsShare)
 		}
+		o.StateDir = s.StateDir
 		return Open(o)
 	},
 }

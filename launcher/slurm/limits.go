@@ -3,58 +3,106 @@ package slurm
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"orch/launcher"
 )
 
 // limits are what `scontrol show config` says that matters to us.
 type limits struct {
-	asked    bool
-	maxArray int // the largest array index is one less; 0: unknown
-	// tracks says that no process of a job can outlive it: the cluster keeps
+	MaxArray int `json:"max_array"` // the largest array index is one less; 0: unknown
+	// Tracks says that no process of a job can outlive it: the cluster keeps
 	// each job in a control group. Other ways lose processes that leave their
 	// session (proctrack/pgid) or whose parent died first (proctrack/linuxproc).
-	tracks bool
+	Tracks bool `json:"tracks"`
+
+	Conf  string    `json:"conf"`  // SLURM_CONF when it was asked
+	Asked time.Time `json:"asked"` // zero: never
 }
 
 // defaultMaxArray is Slurm's own default of MaxArraySize (slurm.conf(5)).
 const defaultMaxArray = 1001
 
-// ask learns the cluster's limits, once. A controller that does not answer is
-// asked again next time.
+// fresh is how long an answer is believed: a cron job every minute must not
+// ask for the configuration every time.
+const fresh = 24 * time.Hour
+
+// ask learns the cluster's limits: once in the life of a launcher, and once a
+// day for all on this host that share a state folder. A controller that does
+// not answer is asked again next time.
 func (s *Slurm) ask(ctx context.Context) limits {
 	s.mu.Lock()
 	l := s.limits
 	s.mu.Unlock()
-	if l.asked {
+	if !l.Asked.IsZero() {
 		return l
 	}
-	a := s.run(ctx, deadline, queryEnv(), "scontrol", "show", "config")
-	if a.err != nil || a.code != 0 {
-		return limits{}
+	l, ok := s.remembered()
+	if !ok {
+		a := s.run(ctx, deadline, queryEnv(), "scontrol", "show", "config")
+		if a.err != nil || a.code != 0 {
+			return limits{}
+		}
+		l = parseConfig(a.stdout)
+		l.Conf, l.Asked = os.Getenv("SLURM_CONF"), time.Now()
+		s.remember(l)
 	}
-	l = parseConfig(a.stdout)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limits = l
 	return l
 }
 
+// file is where limits are remembered: a results tree may be seen by several
+// clusters, whose login nodes have different names.
+func (s *Slurm) file() string {
+	host, err := os.Hostname()
+	if s.opt.StateDir == "" || err != nil {
+		return ""
+	}
+	return filepath.Join(s.opt.StateDir, "limits-"+host+".json")
+}
+
+func (s *Slurm) remembered() (l limits, ok bool) {
+	b, err := os.ReadFile(s.file())
+	if err != nil || json.Unmarshal(b, &l) != nil {
+		return limits{}, false
+	}
+	age := time.Since(l.Asked)
+	return l, l.Conf == os.Getenv("SLURM_CONF") && age >= 0 && age < fresh
+}
+
+// remember is for speed: if it fails, the next one asks again.
+func (s *Slurm) remember(l limits) {
+	name := s.file()
+	b, err := json.Marshal(l)
+	if name == "" || err != nil || os.MkdirAll(s.opt.StateDir, 0o700) != nil {
+		return
+	}
+	tmp := name + "." + rand.Text()
+	if os.WriteFile(tmp, b, 0o600) != nil || os.Rename(tmp, name) != nil {
+		os.Remove(tmp)
+	}
+}
+
 // parseConfig reads the lines "Key = value" of scontrol.
-func parseConfig(text string) limits {
-	l := limits{asked: true}
+func parseConfig(text string) (l limits) {
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(line, "=")
 		value = strings.TrimSpace(value)
 		switch strings.TrimSpace(key) {
 		case "MaxArraySize":
 			if n, err := strconv.Atoi(value); err == nil && n > 0 {
-				l.maxArray = n
+				l.MaxArray = n
 			}
 		case "ProctrackType":
-			l.tracks = strings.Contains(value, "cgroup") || strings.Contains(value, "cray")
+			l.Tracks = strings.Contains(value, "cgroup") || strings.Contains(value, "cray")
 		}
 	}
 	return l
@@ -63,14 +111,14 @@ func parseConfig(text string) limits {
 // Fit implements [launcher.Sizer]: how many workers one job may have, which is
 // what the user caps and the cluster allows. Whether they run at once is the
 // scheduler's affair; those that wait start when there is room, as long as
-// there is work. Before the first Jobs or Submit it takes Slurm's default for
-// the cluster's limit.
+// there is work. Before the first Jobs or Submit it may have to take Slurm's
+// default for the cluster's limit.
 func (s *Slurm) Fit(launcher.Resources) (int, bool) {
-	n := s.opt.MaxWorkers
-	if n <= 0 {
-		n = DefaultMaxWorkers
-	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return min(n, cmp.Or(s.limits.maxArray, defaultMaxArray)), true
+	l := s.limits
+	s.mu.Unlock()
+	if l.Asked.IsZero() {
+		l, _ = s.remembered()
+	}
+	return min(cmp.Or(s.opt.MaxWorkers, DefaultMaxWorkers), cmp.Or(l.MaxArray, defaultMaxArray)), true
 }

@@ -199,12 +199,12 @@ func TestParsePast(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	for text, want := range map[string]limits{
-		"":                                   {asked: true},
-		"MaxArraySize            = 11\n":     {asked: true, maxArray: 11},
-		"MaxArraySize            = 0\n":      {asked: true},
-		"MaxArraySize = many\nMaxJobCount=1": {asked: true},
-		"Configuration data as of 2026\nMaxArraySize            = 10001\nProctrackType           = proctrack/cgroup\n": {asked: true, maxArray: 10001, tracks: true},
-		"ProctrackType           = proctrack/linuxproc\n":                                                              {asked: true},
+		"":                                   {},
+		"MaxArraySize            = 11\n":     {MaxArray: 11},
+		"MaxArraySize            = 0\n":      {},
+		"MaxArraySize = many\nMaxJobCount=1": {},
+		"Configuration data as of 2026\nMaxArraySize            = 10001\nProctrackType           = proctrack/cgroup\n": {MaxArray: 10001, Tracks: true},
+		"ProctrackType           = proctrack/linuxproc\n":                                                              {},
 	} {
 		if got := parseConfig(text); got != want {
 			t.Errorf("parseConfig(%q) = %+v, want %+v", text, got, want)

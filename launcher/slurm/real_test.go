@@ -408,13 +408,20 @@ func withAccounting(t *testing.T) *devCluster {
 // MaxArraySize caps the index, so that many fit and no more.
 func TestSmallArrays(t *testing.T) {
 	withAccounting(t)
-	s := open(t, slurm.Options{})
+	o := slurm.Options{StateDir: t.TempDir()}
+	s := open(t, o)
 	if _, err := s.Jobs(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	n, ok := s.Fit(resources)
-	if n != 11 || !ok {
+	if n, ok := s.Fit(resources); n != 11 || !ok {
 		t.Fatalf("Fit = %d, %t; want 11, true", n, ok)
+	}
+	again := open(t, o) // as the next minute's cron job does
+	if n, ok := again.Fit(resources); n != 11 || !ok || again.Calls() != 0 {
+		t.Fatalf("Fit = %d, %t after %d calls; want 11, true, without a call", n, ok, again.Calls())
+	}
+	if _, err := again.Jobs(t.Context()); err != nil || again.Calls() != 1 {
+		t.Fatalf("Jobs = %v with %d calls, want 1", err, again.Calls())
 	}
 	var r *launcher.Refused
 	if _, err := s.Submit(t.Context(), request(t, 12, "exit", "0")); !errors.As(err, &r) || !strings.Contains(r.Reason, "MaxArraySize") {

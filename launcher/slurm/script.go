@@ -226,8 +226,7 @@ func (o Options) environment(req launcher.Request) []string {
 	return env
 }
 
-// Preview returns what Submit would do, as text: the command and the files,
-// without asking the cluster.
+// Preview implements [launcher.Previewer]: the command and the files.
 func (s *Slurm) Preview(req launcher.Request) (string, error) {
 	if err := s.check(req); err != nil {
 		return "", err

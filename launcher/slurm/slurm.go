@@ -40,6 +40,7 @@ type Options struct {
 	Throttle   int           // at most so many of one array run at once; 0: all
 	Warn       time.Duration // how long before its time is up a worker is told; 0: DefaultWarn
 	Bin        string        // folder of Slurm's commands; "": on PATH
+	StateDir   string        // where the cluster's limits are remembered for a day; "": nowhere
 }
 
 // Defaults of Options.
@@ -63,8 +64,11 @@ type Slurm struct {
 }
 
 var (
-	_ launcher.Launcher = (*Slurm)(nil)
-	_ launcher.Sizer    = (*Slurm)(nil)
+	_ launcher.Launcher  = (*Slurm)(nil)
+	_ launcher.Sizer     = (*Slurm)(nil)
+	_ launcher.Historian = (*Slurm)(nil)
+	_ launcher.Previewer = (*Slurm)(nil)
+	_ launcher.Counter   = (*Slurm)(nil)
 )
 
 // Open returns a launcher for the cluster that Slurm's commands on this machine
@@ -77,7 +81,8 @@ func Open(o Options) (*Slurm, error) {
 	return s, nil
 }
 
-// Calls returns how many of Slurm's commands this launcher has run.
+// Calls implements [launcher.Counter]: how many of Slurm's commands this
+// launcher has run.
 func (s *Slurm) Calls() int { return int(s.calls.Load()) }
 
 // Submit implements [launcher.Launcher].
@@ -91,7 +96,7 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 	if err := checkFolders(req); err != nil {
 		return "", err
 	}
-	if m := cmp.Or(s.ask(ctx).maxArray, defaultMaxArray); req.Workers > m {
+	if m := cmp.Or(s.ask(ctx).MaxArray, defaultMaxArray); req.Workers > m {
 		return "", &launcher.Refused{Reason: fmt.Sprintf("%d workers in one array, and this cluster's MaxArraySize allows %d", req.Workers, m),
 			Advice: fmt.Sprintf("ask for at most %d at a time: launcher.workers = %d", m, m)}
 	}
@@ -231,7 +236,7 @@ func judgeScancel(a answer) error {
 	return nil
 }
 
-// Jobs implements [launcher.Launcher] with one squeue. The first call of all
+// Jobs implements [launcher.Launcher] with one squeue. The first call of a day
 // also asks for the cluster's limits, so that Fit knows them.
 func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
 	l := s.ask(ctx)
@@ -252,7 +257,7 @@ func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
 // job's processes, unless there were none.
 func (l limits) vouch(ws []launcher.Worker) []launcher.Worker {
 	for i := range ws {
-		if !l.tracks && ws[i].Host != "" {
+		if !l.Tracks && ws[i].Host != "" {
 			ws[i].End.Proof = false
 		}
 	}
