@@ -82,7 +82,7 @@ func (r *Report) mixedCells(planned []*collect.Run) {
 				first = run
 				continue
 			}
-			differing("", first.Config, run.Config, swept, keys)
+			differing("", first.Resolved(), run.Resolved(), swept, keys)
 		}
 		if len(code) > 1 {
 			mixedCode++

@@ -25,7 +25,7 @@ import (
 var (
 	backends = launcher.Registry{pool.Backend, slurm.Backend}
 	trainers = []trainer.Trainer{nn.New(), command.New()}
-	formats  = []report.Format{report.Markdown, report.CSV, report.LaTeX, report.Figures, report.PDF, report.JSON}
+	formats  = []report.Format{report.HTML, report.PDF, report.Markdown, report.Notebook, report.LaTeX, report.CSV, report.Figures, report.JSON}
 )
 
 // trainerFor returns who executes a config: the program of its [task], or the
