@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"orch/sweep/results"
@@ -104,6 +105,9 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 		end.Class, end.Message = results.Failed, terr.Error()
 		var f *Failure
 		if errors.As(terr, &f) {
+			if f.Class == results.BadSetup && diskFault(f.Err) {
+				return 0, false, fmt.Errorf("begin run %s: %w", r.Run.Name, f.Err)
+			}
 			end.Class, end.Exit, end.Signal, end.Message = f.Class, f.Exit, f.Signal, ""
 			if f.Err != nil {
 				end.Message = f.Err.Error()
@@ -131,6 +135,18 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 type hostError struct{ err error }
 
 func (e *hostError) Error() string { return e.err.Error() }
+
+// diskFault reports whether an error is one of the disk, which another worker or
+// a later attempt may not meet: it must not become a run's final answer, else a
+// full disk ends ten thousand runs.
+func diskFault(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.ESTALE, syscall.EROFS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
 
 // train prepares the attempt's folder and calls the trainer. A panic in a
 // trainer is that run's failure, not the worker's end.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -378,5 +379,19 @@ func TestFencedWorkerLeavesTheRest(t *testing.T) {
 	}
 	if a := st[0].Attempts; len(a) != 2 || a[0].End != nil || a[1].Class != results.Done {
 		t.Errorf("attempts of the first run = %+v, want one abandoned and one done", a)
+	}
+}
+
+// A full disk is no run's fault: the worker leaves, the runs stay open.
+func TestDiskFaultEndsTheWorkerNotTheRun(t *testing.T) {
+	s := newSweep(t, 2)
+	w := newWorker(s, func(context.Context, *Run) error {
+		return &Failure{Class: results.BadSetup, Err: &os.PathError{Op: "mkdir", Path: "ckpt", Err: syscall.ENOSPC}}
+	})
+	if _, err := w.Run(t.Context(), nil); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Run = %v, want the disk's error", err)
+	}
+	if _, c := states(t, s); c.Queued != 2 {
+		t.Errorf("counts = %+v, want 2 queued", c)
 	}
 }

@@ -250,6 +250,45 @@ func TestKilledWorkersAreReplaced(t *testing.T) {
 	f.sound()
 }
 
+// flaky is a launcher whose first submissions fail, and nobody knows why.
+type flaky struct {
+	launcher.Launcher
+	failures int
+}
+
+func (l *flaky) Unwrap() launcher.Launcher { return l.Launcher }
+
+func (l *flaky) Submit(ctx context.Context, r launcher.Request) (string, error) {
+	if l.failures--; l.failures >= 0 {
+		return "", errors.New("input/output error")
+	}
+	return l.Launcher.Submit(ctx, r)
+}
+
+// A submission that failed with an unknown outcome must not keep its own process
+// from trying again: that process lives, so nobody would ever call it dead.
+func TestFailedSubmissionIsTriedAgain(t *testing.T) {
+	f := newFixture(t)
+	f.publish(twelve, results.KindPlan)
+	d := f.dispatcher()
+	inner := d.Launcher
+	var l *flaky
+	d.Launcher = func(ctx context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error) {
+		p, spec, err := inner(ctx, table)
+		if l == nil {
+			l = &flaky{p, 2}
+		}
+		return l, spec, err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := d.Drive(ctx, nil, func(*Outcome) {})
+	if err != nil || out.Counts.Done != 12 {
+		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)
+	}
+	f.sound()
+}
+
 func TestLeaveAndGoOn(t *testing.T) {
 	f := newFixture(t)
 	f.publish(strings.Replace(twelve, "ms = 20", "ms = 200", 1), results.KindPlan)

@@ -37,6 +37,7 @@ type Dispatcher struct {
 	barren     map[string]int    // by key: submissions in a row whose workers claimed nothing
 	claims     int               // generations claimed when the last submission was made
 	open       map[string]opened // by key
+	unasked    map[string]bool   // by submission key: ours that failed before any worker was asked for
 }
 
 type opened struct {
@@ -83,7 +84,7 @@ const maxBarren = 3
 // the others from going on; they come back joined.
 func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	if d.barren == nil {
-		d.barren, d.open = map[string]int{}, map[string]opened{}
+		d.barren, d.open, d.unasked = map[string]int{}, map[string]opened{}, map[string]bool{}
 	}
 	if _, err := d.Snapshot.Refresh(); err != nil {
 		return nil, err
@@ -210,6 +211,8 @@ func (d *Dispatcher) reconcile(subs []*results.Submission, jobs workers) error {
 			// A pool's job is known on its host from before its first worker
 			// starts, so one that is not known has none.
 			a = results.Answer{How: "submitter died", Reason: "its submitter died before it started any worker"}
+		case d.unasked[sub.Intent.Key]:
+			a = results.Answer{How: "submit", Reason: "its submitter could not start any worker"}
 		default:
 			continue
 		}

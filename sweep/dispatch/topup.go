@@ -128,6 +128,7 @@ func (d *Dispatcher) submit(ctx context.Context, subs []*results.Submission, key
 	}
 	sub, err := d.Sweep.Submit(last, in)
 	if err != nil {
+		d.unasked[in.Key] = true // the intent may be in the tree all the same
 		return err
 	}
 	job, err := o.Submit(ctx, launcher.Request{Key: in.Key, Workers: n, Argv: argv, Env: env,
@@ -145,6 +146,9 @@ func (d *Dispatcher) submit(ctx context.Context, subs []*results.Submission, key
 	case launcher.IsRefused(err):
 		return errors.Join(fmt.Errorf("start %d workers: %w", n, err), sub.Record(results.Answer{How: "submit", Reason: err.Error()}))
 	}
+	// A pool lists its job from before the first worker starts: one that it does
+	// not list by the next Step has none. A scheduler may have it and not show it.
+	d.unasked[in.Key] = o.spec.Backend == "pool"
 	return fmt.Errorf("start %d workers: %w (whether they exist is not known yet)", n, err)
 }
 
