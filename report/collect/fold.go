@@ -29,14 +29,19 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 		return nil, err
 	}
 	counted := map[string]string{} // run -> block and generation of its counted attempt
-	for _, st := range sn.Derive() {
-		row, err := runRow(st)
+	states := sn.Derive()
+	t.Runs = make([]Run, 0, len(states))
+	t.Attempts = make([]Attempt, 0, len(states))
+	readers := deltas{}
+	for i := range states {
+		st := &states[i]
+		row, err := runRow(st, readers)
 		if err != nil {
 			t.Problems = append(t.Problems, Problem{File: "plans", Text: err.Error()})
 		}
 		t.Runs = append(t.Runs, row)
-		for i, a := range st.Attempts {
-			t.Attempts = append(t.Attempts, attemptRow(st, a, i == st.Counted))
+		for i := range st.Attempts {
+			t.Attempts = append(t.Attempts, attemptRow(st, &st.Attempts[i], i == st.Counted))
 		}
 		if st.Counted >= 0 {
 			a := st.Attempts[st.Counted]
@@ -88,15 +93,22 @@ func (t *Tables) submissions(sn *results.Snapshot) error {
 	return nil
 }
 
-func runRow(st results.RunState) (Run, error) {
-	config, err := st.Run.Spec.Config(&st.Run.Segment.Header)
-	row := Run{ID: st.Run.ID, Name: st.Run.Name, Dropped: !st.Run.Planned, State: string(st.State), Config: config, Attempts: len(st.Attempts)}
-	h := &st.Run.Segment.Header
-	for _, axis := range h.Axes {
-		if v, ok := st.Run.Spec.Swept(h, axis.Key, config); ok {
-			row.Swept = append(row.Swept, override.Field{Key: override.StringValue(axis.Key), Val: v})
-		}
+// deltas holds a reader for every segment.
+type deltas map[*results.Header]*results.DeltaReader
+
+func (d deltas) of(h *results.Header) *results.DeltaReader {
+	if d[h] == nil {
+		d[h] = h.DeltaReader()
 	}
+	return d[h]
+}
+
+func runRow(st *results.RunState, d deltas) (Run, error) {
+	h := &st.Run.Segment.Header
+	row := Run{ID: st.Run.ID, Name: st.Run.Name, Dropped: !st.Run.Planned, State: string(st.State), Attempts: len(st.Attempts),
+		spec: st.Run.Spec, header: h, deltas: d.of(h)}
+	var err error
+	row.Swept, err = row.deltas.AppendSwept(make([]override.Field, 0, len(h.Axes)), row.spec)
 	if st.Counted < 0 {
 		if st.Order != nil {
 			row.Message = st.Order.Cause
@@ -105,8 +117,9 @@ func runRow(st results.RunState) (Run, error) {
 	}
 	end, a := st.End, st.Attempts[st.Counted]
 	row.Class, row.Seconds, row.Message = end.Class, end.Seconds, end.Message
-	for _, m := range end.Metrics {
-		row.Metrics = append(row.Metrics, Metric(m))
+	row.Metrics = make([]Metric, len(end.Metrics))
+	for i, m := range end.Metrics {
+		row.Metrics[i] = Metric(m)
 	}
 	slices.SortFunc(row.Metrics, func(a, b Metric) int { return strings.Compare(a.Name, b.Name) })
 	if a.Holder != nil {
@@ -115,8 +128,16 @@ func runRow(st results.RunState) (Run, error) {
 	return row, err
 }
 
-func attemptRow(st results.RunState, a results.AttemptState, counted bool) Attempt {
-	row := Attempt{Run: st.Run.ID, Folder: path.Join("runs", st.Run.Name, a.Folder), Class: a.Class, Counted: counted}
+// folder is path.Join of names that are clean, which nearly all are.
+func folder(run, attempt string) string {
+	if attempt == "" || strings.ContainsAny(attempt, "./") {
+		return path.Join("runs", run, attempt)
+	}
+	return "runs/" + run + "/" + attempt
+}
+
+func attemptRow(st *results.RunState, a *results.AttemptState, counted bool) Attempt {
+	row := Attempt{Run: st.Run.ID, Folder: folder(st.Run.Name, a.Folder), Class: a.Class, Counted: counted}
 	if a.Holder != nil {
 		row.Worker, row.Host, row.Submission = a.Holder.Name, a.Holder.Host, a.Holder.Key
 	}

@@ -1,49 +1,124 @@
 package collect
 
 import (
-	"bufio"
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
 
-// object is one JSON object of a .jsonl, with its members in the order in which
-// they are added.
-type object struct{ b []byte }
+// jsonl writes one JSON object a line, with members in the order in which they
+// are added.
+type jsonl struct {
+	out  output
+	some bool // the object that is open has a member
+}
 
-func newObject() *object { return &object{[]byte{'{'}} }
+// begin opens the object of the next line.
+func (j *jsonl) begin() *jsonl {
+	j.out.b = append(j.out.b, '{')
+	j.some = false
+	return j
+}
 
-func (o *object) key(k string) {
-	if len(o.b) > 1 {
-		o.b = append(o.b, ',')
+// end closes the line.
+func (j *jsonl) end() {
+	j.out.b = append(j.out.b, '}', '\n')
+	j.out.spill()
+}
+
+func (j *jsonl) key(k string) {
+	if j.some {
+		j.out.b = append(j.out.b, ',')
 	}
-	o.b = override.StringValue(k).AppendJSON(o.b)
-	o.b = append(o.b, ':')
+	j.some = true
+	j.out.b = append(appendText(j.out.b, k), ':')
 }
 
-func (o *object) raw(k string, json []byte) *object {
-	o.key(k)
-	o.b = append(o.b, json...)
-	return o
+// open begins a member that is an object itself; close ends it.
+func (j *jsonl) open(k string) {
+	j.key(k)
+	j.out.b = append(j.out.b, '{')
+	j.some = false
 }
 
-func (o *object) value(k string, v override.Value) *object { return o.raw(k, v.AppendJSON(nil)) }
-func (o *object) str(k, s string) *object                  { return o.value(k, override.StringValue(s)) }
-func (o *object) int(k string, n int64) *object            { return o.value(k, override.IntValue(n)) }
+func (j *jsonl) close() {
+	j.out.b = append(j.out.b, '}')
+	j.some = true
+}
+
+func (j *jsonl) raw(k string, json []byte) *jsonl {
+	j.key(k)
+	j.out.b = append(j.out.b, json...)
+	return j
+}
+
+func (j *jsonl) value(k string, v override.Value) *jsonl {
+	j.key(k)
+	j.out.b = v.AppendJSON(j.out.b)
+	return j
+}
+
+func (j *jsonl) str(k, s string) *jsonl {
+	j.key(k)
+	j.out.b = appendText(j.out.b, s)
+	return j
+}
+
+func (j *jsonl) int(k string, n int64) *jsonl {
+	j.key(k)
+	j.out.b = strconv.AppendInt(j.out.b, n, 10)
+	return j
+}
+
+func (j *jsonl) bool(k string, v bool) *jsonl {
+	j.key(k)
+	j.out.b = strconv.AppendBool(j.out.b, v)
+	return j
+}
+
+func (j *jsonl) null(k string) *jsonl {
+	j.key(k)
+	j.out.b = append(j.out.b, "null"...)
+	return j
+}
 
 // float adds a number; null where it is not finite.
-func (o *object) float(k string, f float64) *object {
-	if name := nonfinite(f); name != "" {
-		return o.value(k, override.NullValue())
+func (j *jsonl) float(k string, f float64) *jsonl {
+	if nonfinite(f) != "" {
+		return j.null(k)
 	}
-	return o.value(k, override.FloatValue(f))
+	j.key(k)
+	j.out.b = override.AppendFloat(j.out.b, f)
+	return j
 }
 
-func (o *object) end() []byte { return append(o.b, '}') }
+// fields adds a map as an object.
+func (j *jsonl) fields(k string, list []override.Field) *jsonl {
+	j.open(k)
+	for i := range list {
+		j.value(list[i].Key.Text(), list[i].Val)
+	}
+	j.close()
+	return j
+}
+
+// appendText appends a string as JSON.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return override.StringValue(s).AppendJSON(b)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
 
 // nonfinite names a value that is no finite number: nan, inf or -inf; else it
 // is empty.
@@ -54,26 +129,16 @@ func nonfinite(f float64) string {
 	return ""
 }
 
-// jsonl writes one object a line. Its writer keeps the first error for Flush.
-type jsonl struct{ w *bufio.Writer }
-
-func newLines(w io.Writer, header *object) *jsonl {
-	j := &jsonl{bufio.NewWriter(w)}
-	j.add(header)
-	return j
-}
-
-func (j *jsonl) add(o *object) {
-	j.w.Write(append(o.end(), '\n'))
-}
-
-// lines writes a header and n rows.
-func lines(w io.Writer, header *object, n int, row func(i int) *object) error {
-	j := newLines(w, header)
-	for i := range n {
-		j.add(row(i))
+// lines begins a .jsonl with its first line: the schema's name and version, the
+// sweep, how many rows follow, and what more adds.
+func (t *Tables) lines(w io.Writer, kind string, rows int, more func(j *jsonl)) *jsonl {
+	j := &jsonl{out: output{w: w}}
+	j.begin().str("schema", "orch."+kind+"/1").str("sweep", t.Sweep).int("rows", int64(rows))
+	if more != nil {
+		more(j)
 	}
-	return j.w.Flush()
+	j.end()
+	return j
 }
 
 // Columns of runs.csv before and after those of swept keys and metrics.
@@ -108,7 +173,7 @@ func (t *Tables) WriteRuns(w io.Writer) error {
 		r := &t.Runs[i]
 		c.Text(r.ID)
 		c.Text(r.Name)
-		c.Value(override.BoolValue(r.Planned()))
+		c.Bool(r.Planned())
 		c.Text(r.State)
 		c.Text(className(r.Class))
 		for _, k := range keys {
@@ -150,23 +215,31 @@ func (r *Run) ended() float64 {
 }
 
 func (t *Tables) runsJSON(w io.Writer) error {
-	return lines(w, t.header("runs", len(t.Runs)), len(t.Runs), func(i int) *object {
+	j := t.lines(w, "runs", len(t.Runs), nil)
+	for i := range t.Runs {
 		r := &t.Runs[i]
-		o := newObject().str("id", r.ID).str("name", r.Name).value("planned", override.BoolValue(r.Planned())).str("state", r.State).str("class", className(r.Class)).
-			value("swept", override.MapValue(r.Swept...))
-		metrics, marks := newObject(), newObject()
+		j.begin().str("id", r.ID).str("name", r.Name).bool("planned", r.Planned()).str("state", r.State).str("class", className(r.Class)).
+			fields("swept", r.Swept)
+		j.open("metrics")
+		finite := true
 		for _, m := range r.Metrics {
-			metrics.float(m.Name, m.Value)
-			if mark := nonfinite(m.Value); mark != "" {
-				marks.str(m.Name, mark)
+			j.float(m.Name, m.Value)
+			finite = finite && nonfinite(m.Value) == ""
+		}
+		j.close()
+		if !finite {
+			j.open("nonfinite")
+			for _, m := range r.Metrics {
+				if mark := nonfinite(m.Value); mark != "" {
+					j.str(m.Name, mark)
+				}
 			}
+			j.close()
 		}
-		o.raw("metrics", metrics.end())
-		if len(marks.b) > 1 {
-			o.raw("nonfinite", marks.end())
-		}
-		return o.int("attempts", int64(r.Attempts)).float("seconds", r.ended()).str("host", r.Host).str("code", r.Code).str("message", r.Message)
-	})
+		j.int("attempts", int64(r.Attempts)).float("seconds", r.ended()).str("host", r.Host).str("code", r.Code).str("message", r.Message)
+		j.end()
+	}
+	return j.out.flush()
 }
 
 func (t *Tables) attemptsCSV(w io.Writer) error {
@@ -175,7 +248,7 @@ func (t *Tables) attemptsCSV(w io.Writer) error {
 		c.Text(a.Run)
 		c.Text(a.Folder)
 		c.Text(className(a.Class))
-		c.Value(override.BoolValue(a.Counted))
+		c.Bool(a.Counted)
 		c.Text(a.Worker)
 		c.Text(a.Host)
 		c.Text(utc(a.Start))
@@ -191,13 +264,16 @@ func (t *Tables) attemptsCSV(w io.Writer) error {
 }
 
 func (t *Tables) attemptsJSON(w io.Writer) error {
-	return lines(w, t.header("attempts", len(t.Attempts)), len(t.Attempts), func(i int) *object {
+	j := t.lines(w, "attempts", len(t.Attempts), nil)
+	for i := range t.Attempts {
 		a := &t.Attempts[i]
-		return newObject().str("run", a.Run).str("folder", a.Folder).str("class", className(a.Class)).
-			value("counted", override.BoolValue(a.Counted)).str("worker", a.Worker).str("host", a.Host).
+		j.begin().str("run", a.Run).str("folder", a.Folder).str("class", className(a.Class)).
+			bool("counted", a.Counted).str("worker", a.Worker).str("host", a.Host).
 			str("start", utc(a.Start)).float("seconds", a.Seconds).int("exit", int64(a.Exit)).str("signal", a.Signal).
 			int("max_rss", a.MaxRSS).float("cpu_seconds", a.CPU).str("message", a.Message)
-	})
+		j.end()
+	}
+	return j.out.flush()
 }
 
 // long calls row for every line of the long metrics table: the series of a run,
@@ -232,7 +308,7 @@ func (t *Tables) metricsCSV(w io.Writer) error {
 		}
 		c.Text(name)
 		c.Number(value)
-		c.row = append(c.row, nonfinite(value)) // a word of ours: -inf needs no apostrophe
+		c.word(nonfinite(value)) // a word of ours: -inf needs no apostrophe
 		c.End()
 	})
 	return c.Flush()
@@ -243,21 +319,21 @@ func (t *Tables) metricsJSON(w io.Writer) error {
 	for i := range t.Runs {
 		n += len(t.Runs[i].Metrics)
 	}
-	j := newLines(w, t.header("metrics", n))
+	j := t.lines(w, "metrics", n, nil)
 	t.long(func(run, name string, step int64, final bool, value float64) {
-		o := newObject().str("run", run)
+		j.begin().str("run", run)
 		if final {
-			o.value("step", override.NullValue())
+			j.null("step")
 		} else {
-			o.int("step", step)
+			j.int("step", step)
 		}
-		o.str("metric", name).float("value", value)
+		j.str("metric", name).float("value", value)
 		if mark := nonfinite(value); mark != "" {
-			o.str("nonfinite", mark)
+			j.str("nonfinite", mark)
 		}
-		j.add(o)
+		j.end()
 	})
-	return j.w.Flush()
+	return j.out.flush()
 }
 
 // planned returns the runs of the plan.
@@ -300,18 +376,26 @@ func (t *Tables) planJSON(w io.Writer) error {
 	runs := t.planned()
 	p := t.Header.Provenance
 	p.Time = p.Time.UTC()
-	axes := []byte{'['}
-	for i, a := range t.Header.Axes {
-		if i > 0 {
-			axes = append(axes, ',')
+	j := t.lines(w, "plan", len(runs), func(j *jsonl) {
+		j.key("axes")
+		j.out.b = append(j.out.b, '[')
+		for i, a := range t.Header.Axes {
+			if i > 0 {
+				j.out.b = append(j.out.b, ',')
+			}
+			j.begin().str("key", a.Key).value("values", override.ListValue(a.Values...))
+			j.out.b = append(j.out.b, '}')
 		}
-		axes = append(axes, newObject().str("key", a.Key).value("values", override.ListValue(a.Values...)).end()...)
-	}
-	h := t.header("plan", len(runs)).raw("axes", append(axes, ']')).value("study", t.Header.Study).raw("provenance", marshal(p))
-	return lines(w, h, len(runs), func(i int) *object {
-		r := runs[i]
-		return newObject().str("id", r.ID).str("name", r.Name).value("swept", override.MapValue(r.Swept...)).value("config", r.Config)
+		j.out.b = append(j.out.b, ']')
+		j.value("study", t.Header.Study).raw("provenance", marshal(p))
 	})
+	for _, r := range runs {
+		j.begin().str("id", r.ID).str("name", r.Name).fields("swept", r.Swept)
+		j.key("config")
+		j.out.b = r.appendConfig(j.out.b)
+		j.end()
+	}
+	return j.out.flush()
 }
 
 func (t *Tables) problemsCSV(w io.Writer) error {
@@ -326,8 +410,10 @@ func (t *Tables) problemsCSV(w io.Writer) error {
 }
 
 func (t *Tables) problemsJSON(w io.Writer) error {
-	return lines(w, t.header("problems", len(t.Problems)), len(t.Problems), func(i int) *object {
-		p := &t.Problems[i]
-		return newObject().str("file", p.File).int("offset", p.Offset).str("text", p.Text)
-	})
+	j := t.lines(w, "problems", len(t.Problems), nil)
+	for _, p := range t.Problems {
+		j.begin().str("file", p.File).int("offset", p.Offset).str("text", p.Text)
+		j.end()
+	}
+	return j.out.flush()
 }

@@ -43,7 +43,7 @@ type Run struct {
 	Dropped  bool           // a later plan no longer has it; it may still be done
 	State    string         // done, failed, running, queued, cancelled, held, unplanned
 	Class    results.Class  // of the counted end
-	Config   override.Value // resolved
+	Config   override.Value // resolved; null in what [Fold] returns, which leaves it to be asked for: see Resolved
 	Swept    []override.Field
 	Metrics  []Metric // final metrics of the counted attempt, sorted by name
 	Attempts int
@@ -51,6 +51,32 @@ type Run struct {
 	Message  string  // why it failed
 	Host     string
 	Code     string // what made the counted attempt: version and binary of its worker; empty if unknown
+
+	spec   *results.RunSpec
+	header *results.Header
+	deltas *results.DeltaReader
+}
+
+// Resolved returns the run's whole config, null if the plan's is damaged.
+func (r *Run) Resolved() override.Value {
+	if r.spec == nil {
+		return r.Config
+	}
+	v, _ := r.spec.Config(r.header) // Fold has reported the error
+	return v
+}
+
+// appendConfig appends the run's whole config as JSON.
+func (r *Run) appendConfig(b []byte) []byte {
+	if r.spec == nil {
+		return r.Config.AppendJSON(b)
+	}
+	from := len(b)
+	b, err := r.deltas.AppendConfig(b, r.spec)
+	if err != nil {
+		return append(b[:from], "null"...)
+	}
+	return b
 }
 
 // Planned reports whether the run is in the plan; the results of other runs

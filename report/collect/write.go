@@ -91,37 +91,106 @@ func Into(dir *os.Root) func(name string, write func(io.Writer) error) error {
 // the order of their runs. The receiver stays as it is.
 func (t *Tables) sorted() *Tables {
 	x := *t
-	place := make(map[string]int, len(t.Runs))
-	for i, r := range t.Runs {
-		place[r.ID] = i
-	}
+	in := places{runs: t.Runs}
 	byRun := func(a, b string) int {
-		i, okA := place[a]
-		j, okB := place[b]
-		switch {
-		case okA && okB:
-			return cmp.Compare(i, j)
-		case okA != okB: // of unknown runs: at the end
-			if okA {
-				return -1
-			}
-			return 1
+		i, j := in.of(a), in.of(b)
+		if i < 0 && j < 0 {
+			return cmp.Compare(a, b)
 		}
-		return cmp.Compare(a, b)
+		return cmp.Compare(uint(i), uint(j)) // unknown runs, -1, at the end
 	}
-	x.Attempts = slices.Clone(t.Attempts)
-	slices.SortStableFunc(x.Attempts, func(a, b Attempt) int {
-		return cmp.Or(byRun(a.Run, b.Run), natural(a.Folder, b.Folder), cmp.Compare(a.Worker, b.Worker), a.Start.Compare(b.Start))
-	})
-	x.Series = slices.Clone(t.Series)
-	slices.SortStableFunc(x.Series, func(a, b Point) int {
-		return cmp.Or(byRun(a.Run, b.Run), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Step, b.Step))
-	})
-	x.Problems = slices.Clone(t.Problems)
-	slices.SortStableFunc(x.Problems, func(a, b Problem) int {
+	attempts := func(a, b Attempt) int {
+		if a.Run != b.Run {
+			return byRun(a.Run, b.Run)
+		}
+		return cmp.Or(natural(a.Folder, b.Folder), cmp.Compare(a.Worker, b.Worker), a.Start.Compare(b.Start))
+	}
+	x.Attempts = sortedCopy(t.Attempts, attempts)
+	x.Series = in.group(t.Series)
+	x.Problems = sortedCopy(t.Problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Text, b.Text))
 	})
 	return &x
+}
+
+// sortedCopy returns list if it is sorted, as what Fold returns mostly is, else
+// a stably sorted copy.
+func sortedCopy[T any](list []T, compare func(a, b T) int) []T {
+	if slices.IsSortedFunc(list, compare) {
+		return list
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, compare)
+	return list
+}
+
+// places finds the place of a run in the table of runs. What is asked for is
+// mostly the run of the last time or the one after it.
+type places struct {
+	runs  []Run
+	last  int
+	index map[string]int // by ID; made when it is first needed
+}
+
+// of returns the place of a run, or -1.
+func (p *places) of(id string) int {
+	for i := p.last; i < min(p.last+2, len(p.runs)); i++ {
+		if p.runs[i].ID == id {
+			p.last = i
+			return i
+		}
+	}
+	if p.index == nil {
+		p.index = make(map[string]int, len(p.runs))
+		for i := range p.runs {
+			p.index[p.runs[i].ID] = i
+		}
+	}
+	i, ok := p.index[id]
+	if !ok {
+		return -1
+	}
+	p.last = i
+	return i
+}
+
+// group returns the points by run, and within a run by name and step: dealt out
+// in one pass, since there may be millions, then sorted a run at a time.
+func (p *places) group(points []Point) []Point {
+	place := make([]int32, len(points))
+	ends := make([]int, len(p.runs)+1) // of each run's points; the last: of unknown runs
+	for i := range points {
+		at := p.of(points[i].Run)
+		if at < 0 {
+			at = len(p.runs)
+		}
+		place[i] = int32(at)
+		ends[at]++
+	}
+	n := 0
+	for i, k := range ends {
+		ends[i], n = n, n+k
+	}
+	grouped := make([]Point, len(points))
+	for i, at := range place {
+		grouped[ends[at]] = points[i]
+		ends[at]++
+	}
+	from := 0
+	for i, end := range ends {
+		group := grouped[from:end]
+		from = end
+		compare := func(a, b Point) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Step, b.Step)) }
+		if i == len(p.runs) {
+			compare = func(a, b Point) int {
+				return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Step, b.Step))
+			}
+		}
+		if !slices.IsSortedFunc(group, compare) {
+			slices.SortStableFunc(group, compare)
+		}
+	}
+	return grouped
 }
 
 // natural compares names so that a2 comes before a10.
@@ -168,11 +237,6 @@ func className(c results.Class) string {
 		return ""
 	}
 	return c.String()
-}
-
-// header returns the first line of a .jsonl.
-func (t *Tables) header(kind string, rows int) *object {
-	return newObject().str("schema", "orch."+kind+"/1").str("sweep", t.Sweep).int("rows", int64(rows))
 }
 
 // marshal is for our own structs of strings and numbers, which always encode.
