@@ -174,6 +174,11 @@ func (d *derivation) run(r *PlannedRun) RunState {
 		}
 	}
 	ended := st.End != nil && (st.End.Class == Done || st.Counted >= 0 && d.lastTry(r, st))
+	if !ended && !running {
+		if end := d.sn.unreadable(r); end != nil {
+			st.End, st.Counted, st.Sealed, ended = end, -1, true, true
+		}
+	}
 	switch {
 	case ended && st.End.Class == Done:
 		st.State = StateDone
@@ -216,10 +221,14 @@ type Counts struct {
 	Unplanned int `json:"unplanned"`
 }
 
-// Count counts the states. Total leaves out unplanned runs.
+// Count counts the states of the planned runs; the others are only a number.
 func Count(states []RunState) Counts {
 	var c Counts
 	for _, st := range states {
+		if !st.Run.Planned {
+			c.Unplanned++
+			continue
+		}
 		c.Total++
 		switch st.State {
 		case StateDone:
@@ -234,10 +243,6 @@ func Count(states []RunState) Counts {
 			c.Held++
 		case StateCancelled:
 			c.Cancelled++
-		}
-		if !st.Run.Planned {
-			c.Total--
-			c.Unplanned++
 		}
 	}
 	return c
