@@ -28,11 +28,13 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	if err := t.submissions(sn); err != nil {
 		return nil, err
 	}
-	counted := map[string]string{} // run -> block and generation of its counted attempt
+	counted := map[string]counting{} // by run
 	states := sn.Derive()
 	t.Runs = make([]Run, 0, len(states))
 	t.Attempts = make([]Attempt, 0, len(states))
 	readers := deltas{}
+	var block, full string // of the run before
+	gen := -1
 	for i := range states {
 		st := &states[i]
 		row, err := runRow(st, readers)
@@ -43,18 +45,34 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 		for i := range st.Attempts {
 			t.Attempts = append(t.Attempts, attemptRow(st, &st.Attempts[i], i == st.Counted))
 		}
-		if st.Counted >= 0 {
-			a := st.Attempts[st.Counted]
-			counted[st.Run.ID] = results.GenName(a.Block, a.Gen)
+		if o.Series && st.Counted >= 0 {
+			a := &st.Attempts[st.Counted]
+			if a.Block != block || a.Gen != gen {
+				block, gen, full = a.Block, a.Gen, results.GenName(a.Block, a.Gen)
+			}
+			counted[st.Run.ID] = counting{st.Run.ID, full}
 		}
 	}
 	if o.Series {
+		var last counting            // rows of a run follow one another
+		names := map[string]string{} // of metrics: one copy of each
 		err := sn.Sweep().Rows(func(r results.Row) {
-			if counted[r.Run] != r.Block {
+			if r.Run != last.run {
+				last = counted[r.Run]
+			}
+			if last.run == "" || last.block != r.Block {
 				return
 			}
 			for _, m := range r.Metrics {
-				t.Series = append(t.Series, Point{Run: r.Run, Step: r.Step, Name: m.Name, Value: m.Value})
+				name, ok := names[m.Name]
+				if !ok {
+					name = strings.Clone(m.Name)
+					names[name] = name
+				}
+				if n := len(t.Series); n == cap(t.Series) { // append grows big slices by a quarter, and copies too often
+					t.Series = slices.Grow(t.Series, max(n, 1024))
+				}
+				t.Series = append(t.Series, Point{Run: last.run, Step: r.Step, Name: name, Value: m.Value})
 			}
 		}, func(p results.Problem) { t.Problems = append(t.Problems, Problem(p)) })
 		if err != nil {
@@ -72,6 +90,9 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	})
 	return t, nil
 }
+
+// counting says where the metric rows of a run that count were written.
+type counting struct{ run, block string }
 
 // submissions adds what was asked of launchers; one that nobody finished writing
 // has no intent and is left out.

@@ -23,26 +23,28 @@ type partGen struct {
 	mark    int64 // up to where marks cover it
 }
 
-// parser returns a function that parses lines in the background, on as many
-// cores as there are, and hands out the result once it is asked for. It blocks
-// while all are busy: pieces of a huge file do not pile up.
-func parser() func(journal string, at int64, b []byte) (wait func() *part) {
-	slots := make(chan struct{}, min(8, runtime.GOMAXPROCS(0)))
-	return func(journal string, at int64, b []byte) func() *part {
+// inBackground returns a function that parses lines in the background, on as
+// many cores as there are, and hands out the result once it is asked for. It
+// blocks while all are busy: pieces of a huge file do not pile up.
+func inBackground[T any](parse func(file string, at int64, b []byte) T) func(file string, at int64, b []byte) (wait func() T) {
+	slots := make(chan struct{}, cores())
+	return func(file string, at int64, b []byte) func() T {
 		const small = 64 << 10
 		if len(b) < small {
-			p := parsePart(journal, at, b)
-			return func() *part { return p }
+			p := parse(file, at, b)
+			return func() T { return p }
 		}
 		slots <- struct{}{}
-		done := make(chan *part, 1)
+		done := make(chan T, 1)
 		go func() {
-			done <- parsePart(journal, at, b)
+			done <- parse(file, at, b)
 			<-slots
 		}()
-		return func() *part { return <-done }
+		return func() T { return <-done }
 	}
 }
+
+func cores() int { return min(8, runtime.GOMAXPROCS(0)) }
 
 func longLine(journal string, at int64) Problem {
 	return Problem{"journals/" + journal, at, "a line longer than 1 MiB"}

@@ -115,10 +115,21 @@ func (r *Row) appendLine(b []byte) []byte {
 	return sealLine(b, from)
 }
 
-func parseRow(body []byte) (Row, error) {
-	var r Row
-	s := scanner{b: body}
-	err := s.object(func(key []byte) error {
+func parseRow(body []byte) (r Row, err error) {
+	err = new(rowParser).parse(&r, body)
+	return r, err
+}
+
+// rowParser parses many rows with few allocations; see recordParser.
+type rowParser struct {
+	shared  bool
+	metrics []Metric
+}
+
+// parse is [parseRow] into a zero row.
+func (p *rowParser) parse(r *Row, body []byte) error {
+	s := scanner{b: body, shared: p.shared}
+	return s.object(func(key []byte) error {
 		switch string(key) {
 		case "t":
 			return s.intInto(&r.Time)
@@ -129,21 +140,29 @@ func parseRow(body []byte) (Row, error) {
 		case "n":
 			return s.intInto(&r.Step)
 		case "m":
-			return s.object(func(name []byte) error {
-				m := Metric{Name: string(name)}
+			if p.shared && cap(p.metrics)-len(p.metrics) < 16 {
+				p.metrics = make([]Metric, 0, 256)
+			}
+			from := len(p.metrics)
+			err := s.object(func(name []byte) error {
+				m := Metric{Name: s.text(name)}
 				err := s.floatInto(&m.Value)
-				r.Metrics = append(r.Metrics, m)
+				p.metrics = append(p.metrics, m)
 				return err
 			})
+			r.Metrics = p.metrics[from:len(p.metrics):len(p.metrics)]
+			return err
 		}
 		return s.skip()
 	})
-	return r, err
 }
 
 // Rows calls f with every intact row of every worker's series, file by file in
 // name order. Damaged lines go to bad. Rows of attempts that do not count are
 // among them: see [State.Counts].
+//
+// The strings of a row point into a megabyte of the file: who keeps them in
+// numbers keeps copies.
 func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
 	if bad == nil {
 		bad = func(Problem) {}
@@ -152,30 +171,66 @@ func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
 	if err != nil {
 		return err
 	}
+	parse := inBackground(parseRows)
+	var waiting []func() *rows // parsed ahead, in order
+	hand := func() {
+		p := waiting[0]()
+		waiting = waiting[1:]
+		for i := range p.rows {
+			f(p.rows[i])
+		}
+		for _, x := range p.problems {
+			bad(x)
+		}
+	}
 	for _, name := range names {
 		file := "series/" + name
 		if journalOwner(name) == "" {
 			bad(Problem{file, 0, "orch did not make this file"})
 			continue
 		}
-		_, err := readLines(s.dir, file, 0, func(at int64, line []byte) {
-			body, ok := checkLine(line)
-			if !ok {
-				bad(Problem{file, at, "a damaged row: its checksum does not match"})
-				return
+		_, err := readChunks(s.dir, file, 0, func(at int64, b []byte) {
+			waiting = append(waiting, parse(file, at, b))
+			if len(waiting) > cores() {
+				hand()
 			}
-			r, err := parseRow(body)
-			if err != nil {
-				bad(Problem{file, at, "a row that orch did not write: " + err.Error()})
-				return
-			}
-			f(r)
-		}, func(at int64) { bad(Problem{file, at, "a row longer than 1 MiB"}) })
+		}, func(at int64) { bad(longRow(file, at)) })
 		if err != nil {
 			bad(Problem{file, 0, err.Error()})
 		}
 	}
+	for len(waiting) > 0 {
+		hand()
+	}
 	return nil
+}
+
+// rows is what some lines of a series hold.
+type rows struct {
+	rows     []Row
+	problems []Problem
+}
+
+func longRow(file string, at int64) Problem { return Problem{file, at, "a row longer than 1 MiB"} }
+
+// parseRows parses whole lines, which never change any more.
+func parseRows(file string, at int64, b []byte) *rows {
+	p := &rows{rows: make([]Row, 0, len(b)/128)}
+	in := rowParser{shared: true}
+	splitLines(at, b, func(at int64, line []byte) {
+		body, ok := checkLine(line)
+		if !ok {
+			p.problems = append(p.problems, Problem{file, at, "a damaged row: its checksum does not match"})
+			return
+		}
+		var r Row
+		if err := in.parse(&r, body); err != nil {
+			p.problems = append(p.problems, Problem{file, at, "a row that orch did not write: " + err.Error()})
+			return
+		}
+		p.rows = append(p.rows, r)
+	}, func(at int64) { p.problems = append(p.problems, longRow(file, at)) })
+	return p
 }
 
 // Problem is something wrong with a file of the tree that hides nothing else.

@@ -105,7 +105,7 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("list journals: %w", err)
 	}
-	parse := parser()
+	parse := inBackground(parsePart)
 	var parts []func() *part // in the order of the journals and their bytes
 	for _, name := range names {
 		if journalOwner(name) == "" {
