@@ -221,14 +221,10 @@ type Counts struct {
 	Unplanned int `json:"unplanned"`
 }
 
-// Count counts the states of the planned runs; the others are only a number.
+// Count counts the states. Total leaves out unplanned runs.
 func Count(states []RunState) Counts {
 	var c Counts
 	for _, st := range states {
-		if !st.Run.Planned {
-			c.Unplanned++
-			continue
-		}
 		c.Total++
 		switch st.State {
 		case StateDone:
@@ -243,6 +239,10 @@ func Count(states []RunState) Counts {
 			c.Held++
 		case StateCancelled:
 			c.Cancelled++
+		}
+		if !st.Run.Planned {
+			c.Total--
+			c.Unplanned++
 		}
 	}
 	return c
