@@ -158,7 +158,9 @@ func (r *rig) run(cmd *exec.Cmd) (stdout, stderr string, code int) {
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		r.t.Fatalf("%s: %v", strings.Join(cmd.Args, " "), err)
 	}
-	if s := errs.String(); strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:") {
+	// The Go runtime itself stops when it cannot write to its own event descriptor,
+	// which injected errors hit too: as good as a kill.
+	if s := errs.String(); (strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:")) && !strings.Contains(s, "netpollBreak write failed") {
 		r.t.Errorf("%s panics:\n%s", strings.Join(cmd.Args, " "), s)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()

@@ -55,7 +55,7 @@ func TestStoppedWorker(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.write("go", "")
-			r.run(r.command("worker", "--sweep=s", "--group="+group(t, s)))
+			r.run(r.command("worker", "--sweep=s", "--group="+r.group()))
 		}},
 		{"taken over by a submit on another host", func(t *testing.T, r *rig) {
 			if os.Geteuid() != 0 {
@@ -129,15 +129,6 @@ n_jobs = 1
 			}
 		})
 	}
-}
-
-func group(t *testing.T, s *results.Sweep) string {
-	t.Helper()
-	p, err := s.Plan()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.Keys()[0]
 }
 
 func journalBytes(t *testing.T, r *rig) (n int64) {

@@ -25,8 +25,6 @@ def crc32c(data, table=[]):
 
 def decode(line):
     """The object of an intact line without its newline, else None."""
-    if len(line) > 1 << 20:
-        return None
     body, sep, end = line.rpartition(b',"sum":"')
     if not sep or not re.fullmatch(rb'[0-9a-f]{8}"}', end) or int(end[:8], 16) != crc32c(body):
         return None
@@ -43,7 +41,7 @@ def whole(path):
 
 
 def number(x):
-    return float(x)  # "NaN" and infinities are strings
+    return float(x)  # nan and infinities are strings
 
 
 def blocks(segment, runs, head):
@@ -79,7 +77,7 @@ def main(sweep):
         with open(sweep + "/journals/" + journal, "rb") as f:
             data = f.read()
         for line in data.split(b"\n")[:-1]:
-            record = decode(line)
+            record = decode(line) if len(line) <= 1 << 20 else None
             if record is not None and record["k"] == "mark":
                 for g in record["bs"]:
                     upto = marks.setdefault(g, {})
