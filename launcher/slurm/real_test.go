@@ -380,6 +380,57 @@ func TestControllerStopped(t *testing.T) {
 	}
 }
 
+// sbatch is killed at any moment: whatever it had done by then, there is one
+// job of the name or none, and a number that was printed is the right one.
+func TestKilledClients(t *testing.T) {
+	cluster(t)
+	s := open(t, slurm.Options{Extra: []string{"--begin=now+3600"}})
+	if _, err := s.Jobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const rounds = 60
+	ids := map[string]string{} // by key; "" is unknown
+	for i := range rounds {
+		req := request(t, 1, "exit", "0")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Millisecond/4)
+		id, err := s.Submit(ctx, req)
+		cancel()
+		if (err == nil) == (id == "") || launcher.IsRefused(err) {
+			t.Errorf("got ID %q and %v", id, err)
+		}
+		ids[req.Key] = id
+	}
+	all, err := s.Jobs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphans, found := 0, map[string]bool{}
+	var cancel []string
+	for _, w := range all {
+		id, ours := ids[w.Key]
+		if !ours {
+			continue
+		}
+		if found[w.Key] || id != "" && id != w.Job {
+			t.Errorf("%s: got job %s beside %s", w.Key, w.Job, id)
+		}
+		if id == "" {
+			orphans++
+		}
+		found[w.Key] = true
+		cancel = append(cancel, w.Job)
+	}
+	for key, id := range ids {
+		if id != "" && !found[key] {
+			t.Errorf("%s: job %s is not listed", key, id)
+		}
+	}
+	t.Logf("%d of %d clients were killed after their job was accepted", orphans, rounds)
+	if err := s.Cancel(t.Context(), cancel...); err != nil {
+		t.Error(err)
+	}
+}
+
 // A context that ends while sbatch waits for the controller.
 func TestSubmitDeadline(t *testing.T) {
 	c := cluster(t)
