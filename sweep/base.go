@@ -107,11 +107,15 @@ func (x *expander) compose(b *planBlock, p *pending, w *walker) (*compose.Config
 	}
 	inputs := append(weak, strong...)
 	cfg, err := x.req.Source.ComposeInputs(x.req.Primary, inputs)
-	if err != nil || x.req.Launcher == "" {
+	// launcher.time=30m sets a key of the launcher that nothing has chosen yet.
+	unchosen := compose.ClassOf(err) == compose.ClassNoKey && slices.ContainsFunc(inputs, func(in compose.Input) bool { return strings.HasPrefix(in.Key, "launcher.") })
+	if err != nil && !unchosen || x.req.Launcher == "" {
 		return cfg, err
 	}
-	if _, chosen := cfg.Tree().Get("launcher.name"); chosen {
-		return cfg, nil
+	if err == nil {
+		if _, chosen := cfg.Tree().Get("launcher.name"); chosen {
+			return cfg, nil
+		}
 	}
 	fallback := override.Override{Op: override.Change, Key: "launcher", HasValue: true, Value: override.StringValue(x.req.Launcher)}
 	inputs = append([]compose.Input{{Override: fallback, From: compose.Origin{Text: "the default launcher"}}}, inputs...)

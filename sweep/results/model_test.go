@@ -17,6 +17,9 @@ import (
 // are the shortcuts that one tries first, must fail: else the model would prove
 // nothing. ORCH_LONG=1 runs the larger worlds.
 func TestProtocolModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute: run without -short")
+	}
 	for _, tool := range []string{"spin", "gcc"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("no %s: install the Debian packages spin, gcc and libc6-dev", tool)
