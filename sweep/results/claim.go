@@ -107,8 +107,8 @@ func (s *Sweep) claim(block string, gen int, h Holder) (c Claim, won bool, err e
 func (s *Sweep) ReadClaim(block string, gen int) (*Claim, error) {
 	c, name := new(Claim), "claims/"+genName(block, gen)
 	err := decodeWhole(s.dir, name, c)
-	if err == nil && (c.Block != block || c.Gen != gen) {
-		err = &DamagedError{name, "it is the claim of " + genName(c.Block, c.Gen)}
+	if err == nil && (c.Block != block || c.Gen != gen || c.Holder.Name == "") {
+		err = &DamagedError{name, "it is not the claim of " + genName(block, gen)}
 	}
 	return c, err
 }
@@ -123,8 +123,8 @@ func (s *Sweep) readSeal(block string, gen int) (*Seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if seal.Block != block || seal.Gen != gen {
-		return nil, &DamagedError{name, "it is the seal of " + genName(seal.Block, seal.Gen)}
+	if seal.Block != block || seal.Gen != gen || seal.By == "" {
+		return nil, &DamagedError{name, "it is not the seal of " + genName(block, gen)}
 	}
 	return seal, nil
 }

@@ -143,4 +143,16 @@ func TestSwappedFiles(t *testing.T) {
 	if harm < 4 {
 		t.Errorf("%d findings of harm, want one for each of the 4 files", harm)
 	}
+	// The claim of the very same generation reads like a seal that counts nothing.
+	b, err := os.ReadFile(claims + claimed[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(claims+claimed[2]+sealSuffix, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	block, gen, _ = splitGen(claimed[2])
+	if _, err := s.readSeal(block, gen); !errors.As(err, &damaged) {
+		t.Errorf("readSeal of a claim = %v, want damage", err)
+	}
 }
