@@ -3,7 +3,10 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -36,8 +39,25 @@ var PDF = Format{Name: "pdf", Render: func(r *Report) ([]File, error) {
 	if err := doc.Output(&b); err != nil {
 		return nil, err
 	}
-	return []File{{"report.pdf", b.Bytes()}}, nil
+	return []File{{"report.pdf", moveBookmarks(b.Bytes(), 1)}}, nil
 }}
+
+var destination = regexp.MustCompile(`/Dest \[(\d+) 0 R /XYZ`)
+
+// moveBookmarks corrects where bookmarks lead: fpdf computes the number of a
+// page's object as if no attachment had been written before it, and each takes
+// two. The blank that goes makes room for a digit that may come, so that no
+// offset in the file changes.
+func moveBookmarks(pdf []byte, attachments int) []byte {
+	return destination.ReplaceAllFunc(pdf, func(m []byte) []byte {
+		n, err := strconv.Atoi(string(destination.FindSubmatch(m)[1]))
+		if err != nil {
+			return m
+		}
+		moved := fmt.Sprintf("/Dest [%d 0 R", n+2*attachments)
+		return []byte(moved + strings.Repeat(" ", len(m)-len(moved)-len("/XYZ")) + "/XYZ")
+	})
+}
 
 // newest returns the time at which the newest attempt ended, else when the plan
 // was made.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +44,15 @@ func TestPDFIsComplete(t *testing.T) {
 	for _, want := range []string{"%PDF-", "/Outlines", "/EmbeddedFile", "results.csv", "/ToUnicode", "/Lang", "(D:20261101103000", "%%EOF"} {
 		if !bytes.Contains(b, []byte(want)) && !bytes.Contains(b, []byte(utf16(want))) {
 			t.Errorf("report.pdf has no %s", want)
+		}
+	}
+	dests := regexp.MustCompile(`/Dest \[(\d+) 0 R */XYZ`).FindAllSubmatch(b, -1)
+	if len(dests) < 8 {
+		t.Errorf("report.pdf has %d bookmarks, want one a section", len(dests))
+	}
+	for _, d := range dests {
+		if !regexp.MustCompile(`(?m)^` + string(d[1]) + ` 0 obj\s*<</Type /Page\b`).Match(b) {
+			t.Errorf("a bookmark leads to object %s, which is no page", d[1])
 		}
 	}
 	if n := bytes.Count(b, []byte("/Subtype /Image")); n != 0 {
