@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -19,8 +20,10 @@ func collectCommand(p *program) *cli.Command {
 		Usage:     "harvest results into tables",
 		ArgsUsage: "[SWEEP...]",
 		Description: "Closes the blocks of dead workers, tops up workers of schedulers, and writes collected/*.csv and *.jsonl.\n" +
-			"Any time, from any host that sees the tree, twice at once, from cron.",
-		Flags:  []cli.Flag{resultsFlag(), jsonFlag()},
+			"Any time, from any host that sees the tree, twice at once, from cron.\n" +
+			"A sweep that has ended, and of which nothing is new, costs a listing; --rebuild writes its tables all the same.",
+		Flags: []cli.Flag{resultsFlag(), jsonFlag(),
+			&cli.BoolFlag{Name: "rebuild", Usage: "read everything and write all tables, whether or not anything is new"}},
 		Action: func(c *cli.Context) error { return p.collect(c) },
 	}
 }
@@ -38,7 +41,7 @@ func (p *program) collect(c *cli.Context) error {
 	out := statusJSON{Schema: "orch.status/1", Time: time.Now().UTC().Truncate(time.Second), Sweeps: []sweepStatus{}}
 	var errs []error
 	for _, s := range sweeps {
-		st, err := p.collectOne(s)
+		st, err := p.collectOne(s, c.Bool("rebuild"))
 		s.Close()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("sweep %s: %w", s.Name, err))
@@ -61,7 +64,11 @@ func (p *program) collect(c *cli.Context) error {
 	return errors.Join(errs...)
 }
 
-func (p *program) collectOne(s *results.Sweep) (sweepStatus, error) {
+func (p *program) collectOne(s *results.Sweep, rebuild bool) (sweepStatus, error) {
+	if n, ok := noted(s); ok && n.Settled && !rebuild {
+		n.Status.Problems = n.Problems
+		return n.Status, nil
+	}
 	sn, err := s.Snapshot()
 	if err != nil {
 		return sweepStatus{}, err
@@ -70,6 +77,14 @@ func (p *program) collectOne(s *results.Sweep) (sweepStatus, error) {
 	defer close()
 	if _, err := step.Step(p.ctx); err != nil {
 		p.log.Warn().Err(err).Str("sweep", s.Name).Msg("the Step was not complete; the tables show what is known")
+	}
+	if n, ok := noted(s); ok && !rebuild { // the tables are what they would be
+		if _, err := sn.Refresh(); err != nil {
+			return sweepStatus{}, err
+		}
+		st := newView(s, sn).status()
+		st.Problems = n.Problems
+		return st, nil
 	}
 	t, err := fold(s, sn)
 	if err != nil {
@@ -82,16 +97,46 @@ func (p *program) collectOne(s *results.Sweep) (sweepStatus, error) {
 
 // fold computes a sweep's tables and writes them to collected/.
 func fold(s *results.Sweep, sn *results.Snapshot) (*collect.Tables, error) {
+	of, err := s.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sn.Refresh(); err != nil {
+		return nil, err
+	}
 	t, err := collect.Fold(sn, collect.Options{Series: true})
 	if err != nil {
 		return nil, err
 	}
-	dir, err := s.Collected()
-	if err != nil {
-		return nil, err
+	v := newView(s, sn)
+	return t, t.Store(s, of+tablesBy(), note{Settled: v.settled(), Status: v.status(), Problems: len(t.Problems)})
+}
+
+// note is what is kept with the tables, for as long as the tree is as it was.
+type note struct {
+	// Settled: every run has ended or is stopped, and nobody holds anything, so
+	// neither a Step nor the time that passes changes the status.
+	Settled  bool        `json:"settled"`
+	Status   sweepStatus `json:"status"`
+	Problems int         `json:"problems"` // with those of the metric rows
+}
+
+// noted returns the note of a sweep's tables, if they are what a fold would write.
+func noted(s *results.Sweep) (n note, ok bool) {
+	of, err := s.Fingerprint()
+	return n, err == nil && collect.Stored(s, of+tablesBy(), &n)
+}
+
+// tablesBy tells the tables of one orch from those of another.
+func tablesBy() string { return " " + version + " " + commit() }
+
+// settled reports whether nothing can change without a new file in the tree.
+func (v *view) settled() bool {
+	if !v.over() || len(v.sn.OpenClaims()) > 0 {
+		return false
 	}
-	defer dir.Close()
-	return t, t.Write(collect.Into(dir))
+	subs, err := v.sweep.Submissions()
+	return err == nil && !slices.ContainsFunc(subs, func(x *results.Submission) bool { return x.Answer == nil })
 }
 
 // openReport returns the folder of a sweep's report, made if need be.

@@ -59,6 +59,7 @@ func (p *program) status(c *cli.Context) error {
 	if c.IsSet("watch") || c.Bool("wait") {
 		return p.watch(c, w, format)
 	}
+	w.brief = !listsRuns(c)
 	if _, err := w.refresh(); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (p *program) status(c *cli.Context) error {
 // printStatus prints one look at the sweeps.
 func (p *program) printStatus(c *cli.Context, views []*view, format string) error {
 	header := !c.Bool("no-header")
-	if c.Bool("runs") || c.IsSet("filter") || c.IsSet("sort") || c.IsSet("columns") {
+	if listsRuns(c) {
 		return p.printRuns(c, views, format, header)
 	}
 	out := statusOf(views)
@@ -88,6 +89,11 @@ func (p *program) printStatus(c *cli.Context, views []*view, format string) erro
 		p.attention(p.stderr, out)
 	}
 	return nil
+}
+
+// listsRuns reports whether runs are asked for, not only sweeps.
+func listsRuns(c *cli.Context) bool {
+	return c.Bool("runs") || c.IsSet("filter") || c.IsSet("sort") || c.IsSet("columns")
 }
 
 func statusOf(views []*view) statusJSON {

@@ -22,6 +22,7 @@ type view struct {
 	atOnce   int             // generations that they hold: so many runs are executed at once
 	lastWord time.Time       // newest journal line, by its writer's clock
 	now      time.Time
+	noted    *sweepStatus // of a settled sweep, noted with its tables; then there is nothing else
 }
 
 func newView(s *results.Sweep, sn *results.Snapshot) *view {
@@ -83,6 +84,9 @@ type sweepStatus struct {
 
 // status sums the view up.
 func (v *view) status() sweepStatus {
+	if v.noted != nil {
+		return *v.noted
+	}
 	s := sweepStatus{Name: v.sweep.Name, Runs: results.Count(v.states), Failures: groupFailures(v.states), Problems: len(v.sn.Problems),
 		AtOnce: v.atOnce, ETA: estimate(v.states, v.atOnce), Attention: []string{}}
 	for _, w := range v.words {

@@ -23,6 +23,7 @@ type watched struct {
 	names []string // as asked for; none: all there are, new ones too
 	open  map[string]*results.Snapshot
 	views []*view
+	brief bool // one look, at no run alone: what is noted of settled sweeps will do
 }
 
 // refresh looks again. It reports whether anything is new.
@@ -40,6 +41,13 @@ func (w *watched) refresh() (changed bool, err error) {
 			sweeps, err := openSweeps(w.tree, []string{n})
 			if err != nil {
 				return changed, err
+			}
+			if w.brief {
+				if n, ok := noted(sweeps[0]); ok && n.Settled {
+					views = append(views, &view{sweep: sweeps[0], noted: &n.Status})
+					sweeps[0].Close()
+					continue
+				}
 			}
 			if sn, err = sweeps[0].Snapshot(); err != nil {
 				sweeps[0].Close()

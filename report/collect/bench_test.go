@@ -9,8 +9,8 @@ import (
 	"orch/sweep/results"
 )
 
-// finished makes a sweep of n runs that one worker did, with rows metric rows each.
-func finishedSweep(b *testing.B, n, rows int) *results.Sweep {
+// finishedSweep makes a sweep of n runs that one worker did, with rows metric rows each.
+func finishedSweep(b testing.TB, n, rows int) *results.Sweep {
 	b.Helper()
 	tree, err := results.Create(b.TempDir(), results.DefaultSettings())
 	if err != nil {

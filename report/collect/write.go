@@ -32,22 +32,27 @@ import (
 // added. JSON has no NaN: such a value is null and a member "nonfinite" says
 // which. In CSV its cell is empty and the column nonfinite says which.
 func (t *Tables) Write(replace func(name string, write func(io.Writer) error) error) error {
-	x := t.sorted()
-	for _, f := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{"runs.csv", x.WriteRuns}, {"runs.jsonl", x.runsJSON},
-		{"attempts.csv", x.attemptsCSV}, {"attempts.jsonl", x.attemptsJSON},
-		{"metrics.csv", x.metricsCSV}, {"metrics.jsonl", x.metricsJSON},
-		{"plan.csv", x.planCSV}, {"plan.jsonl", x.planJSON},
-		{"problems.csv", x.problemsCSV}, {"problems.jsonl", x.problemsJSON},
-	} {
+	for _, f := range t.sorted().files() {
 		if err := replace(f.name, f.write); err != nil {
 			return fmt.Errorf("write table %s: %w", f.name, err)
 		}
 	}
 	return nil
+}
+
+// table is a file of the tables and what writes its bytes.
+type table struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// files lists the tables, the largest first: then none is waited for alone.
+func (t *Tables) files() []table {
+	return []table{
+		{"plan.jsonl", t.planJSON}, {"metrics.jsonl", t.metricsJSON}, {"attempts.jsonl", t.attemptsJSON}, {"runs.jsonl", t.runsJSON},
+		{"metrics.csv", t.metricsCSV}, {"attempts.csv", t.attemptsCSV}, {"runs.csv", t.WriteRuns}, {"plan.csv", t.planCSV},
+		{"problems.csv", t.problemsCSV}, {"problems.jsonl", t.problemsJSON},
+	}
 }
 
 // Into returns a replace for [Tables.Write] that writes into a folder: a
