@@ -143,6 +143,11 @@ func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bo
 			if exe, err = filepath.EvalSymlinks(exe); err != nil {
 				return nil, nil, fmt.Errorf("find this program: %w", err)
 			}
+			if spec.Backend != pool.Backend.Name { // it starts later, elsewhere
+				if exe, err = s.Tree().FreezeBinary(exe); err != nil {
+					return nil, nil, err
+				}
+			}
 			argv = []string{exe, "--log-level=" + p.log.GetLevel().String(), "worker", "--results=" + s.Tree().Path(), "--sweep=" + s.Name, "--group=" + key,
 				"--parallel=" + strconv.Itoa(spec.Parallel), "--threads=" + strconv.Itoa(spec.Threads)}
 			for _, limit := range []struct {
