@@ -221,10 +221,14 @@ type Counts struct {
 	Unplanned int `json:"unplanned"`
 }
 
-// Count counts the states. Total leaves out unplanned runs.
+// Count counts the states of the planned runs; the others are only a number.
 func Count(states []RunState) Counts {
 	var c Counts
 	for _, st := range states {
+		if !st.Run.Planned {
+			c.Unplanned++
+			continue
+		}
 		c.Total++
 		switch st.State {
 		case StateDone:
@@ -239,10 +243,6 @@ func Count(states []RunState) Counts {
 			c.Held++
 		case StateCancelled:
 			c.Cancelled++
-		}
-		if !st.Run.Planned {
-			c.Total--
-			c.Unplanned++
 		}
 	}
 	return c

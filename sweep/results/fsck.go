@@ -150,19 +150,9 @@ func (sn *Snapshot) checkCounts(harm func(file, format string, args ...any)) {
 			}
 		}
 	}
-	if c := Count(sn.Derive()); c.Done+c.Failed+c.Running+c.Queued+c.Held+c.Cancelled-countedUnplanned(sn) != planned {
+	if c := Count(sn.Derive()); c.Done+c.Failed+c.Running+c.Queued+c.Held+c.Cancelled != planned || c.Total != planned {
 		harm("plans", "%d runs are planned, but the states add up to %+v", planned, c)
 	}
-}
-
-func countedUnplanned(sn *Snapshot) int {
-	n := 0
-	for _, st := range sn.Derive() {
-		if !st.Run.Planned && st.State != StateUnplanned {
-			n++
-		}
-	}
-	return n
 }
 
 // litter finds temporary files that a crash left behind.
