@@ -113,7 +113,7 @@ func (r *Report) rowLabel(row Row) string {
 func lastPart(key string) string { return oneLine(key[strings.LastIndexByte(key, '.')+1:]) }
 
 // curveFigures draws learning curves of the metrics that have steps: the study's
-// first, then validation, then training losses.
+// first, then what they are called on validation data, then losses.
 func curveFigures(r *Report) []*figure {
 	row := map[string]int{} // run to row
 	for i, g := range groups(r.planned(), r.Factors) {
@@ -152,7 +152,7 @@ func curveFigures(r *Report) []*figure {
 		switch {
 		case slices.ContainsFunc(r.Study.Metrics, func(m Metric) bool { return m.Name == name }):
 			return 0
-		case strings.HasPrefix(name, "val"):
+		case slices.ContainsFunc(r.Metrics, func(m Metric) bool { return lastPart(m.Name) == lastPart(name) }) && strings.HasPrefix(name, "val"):
 			return 1
 		case strings.Contains(name, "loss"):
 			return 2

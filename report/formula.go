@@ -18,7 +18,7 @@ var mathSymbols = map[string]string{
 	"in": " ∈ ", "notin": " ∉ ", "mapsto": " ↦ ", "to": " → ", "rightarrow": " → ", "leftarrow": " ← ", "Rightarrow": " ⇒ ", "implies": " ⇒ ", "iff": " ⇔ ",
 	"le": " ≤ ", "leq": " ≤ ", "ge": " ≥ ", "geq": " ≥ ", "ne": " ≠ ", "neq": " ≠ ", "approx": " ≈ ", "sim": " ∼ ", "equiv": " ≡ ", "subset": " ⊂ ", "subseteq": " ⊆ ", "propto": " ∝ ",
 	"lt": " < ", "gt": " > ", "ll": " ≪ ", "gg": " ≫ ", "mid": " | ", "cup": " ∪ ", "cap": " ∩ ", "times": " × ", "cdot": " · ", "pm": " ± ", "circ": " ∘ ", "oplus": " ⊕ ",
-	"dots": "…", "ldots": "…", "cdots": "⋯", "infty": "∞", "partial": "∂", "nabla": "∇", "sum": "∑", "prod": "∏", "int": "∫", "forall": "∀", "exists": "∃", "emptyset": "∅", "ell": "ℓ",
+	"dots": "…", "ldots": "…", "cdots": "⋯", "infty": "∞", "partial": "∂", "nabla": "∇", "sum": "∑", "prod": "∏", "int": "∫", "forall": "∀", "exists": "∃", "emptyset": "∅", "ell": "l",
 	"R": "ℝ", "N": "ℕ", "Z": "ℤ", "E": "𝔼", "prime": "′", "star": "*", "ast": "*", "langle": "⟨", "rangle": "⟩", "lVert": "‖", "rVert": "‖", "Vert": "‖", "|": "‖", "{": "{", "}": "}", "%": "%", "&": "&", "#": "#", "_": "_", "$": "$",
 	"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ",
 	"pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
@@ -144,6 +144,18 @@ func (p *mathParser) argument(raised look, depth int) {
 	}
 }
 
+// bracketed reads an argument, in brackets if it is more than a letter.
+func (p *mathParser) bracketed(raised look, depth int) {
+	short := p.at+2 < len(p.in) && p.in[p.at] == '{' && p.in[p.at+2] == '}' || p.at < len(p.in) && p.in[p.at] != '{'
+	if !short {
+		p.put(raised, "(")
+	}
+	p.argument(raised, depth)
+	if !short {
+		p.put(raised, ")")
+	}
+}
+
 // raw returns the text of the next brace group as typed.
 func (p *mathParser) raw() string {
 	if p.at == len(p.in) || p.in[p.at] != '{' {
@@ -186,11 +198,16 @@ func (p *mathParser) command(raised look, depth int) {
 	case "mathcal", "mathbf", "boldsymbol", "hat", "bar", "tilde", "vec":
 		p.argument(raised, depth)
 	case "frac":
-		p.put(raised, "(")
-		p.argument(raised, depth)
-		p.put(raised, ")/(")
-		p.argument(raised, depth)
-		p.put(raised, ")")
+		p.bracketed(raised, depth)
+		p.put(raised, "/")
+		p.bracketed(raised, depth)
+	case "min", "max", "argmin", "argmax", "sup", "inf": // what stands below belongs to it
+		p.put(raised, strings.TrimSpace(mathSymbols[name]))
+		if p.at < len(p.in) && p.in[p.at] == '_' {
+			p.at++
+			p.argument(sub, depth)
+		}
+		p.put(raised, " ")
 	case "sqrt":
 		p.put(raised, "√(")
 		p.argument(raised, depth)

@@ -30,6 +30,14 @@ var (
 	reportJS string
 )
 
+// Licenses returns the licences of what the report embeds, by file name: whoever
+// passes the binary on passes these on.
+func Licenses() map[string]string {
+	out := plot.Licenses()
+	out["uPlot-LICENSE.txt"] = uplotLicense
+	return out
+}
+
 // HTML renders report.html: one file that asks for no other, on paper and
 // without JavaScript as complete as with it. With it, learning curves can be
 // zoomed and read off, and runs filtered. A content security policy names its

@@ -98,7 +98,7 @@ func TestMathInline(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`x \in [0,16]^{64} \mapsto y \in \{0,\dots,9\}`, `_x_ ∈ [0, 16]^64^ ↦ _y_ ∈ {0, …, 9}`},
 		{`-\log p(y|x)`, `−log _p_(_y_|_x_)`},
-		{`\theta_i \le \frac{1}{n}`, `θ~i~ ≤ (1)/(_n_)`},
+		{`\theta_i \le \frac{1}{n}`, `θ~i~ ≤ 1/_n_`}, {`\min_x \frac{a+b}{2}`, `min~x~ (_a_+_b_)/2`},
 		{`\mathbb{R}^d`, `ℝ^d^`}, {`\foo{x`, `\foo_x_`}, {``, ``}, {`x^`, `_x_`}, {strings.Repeat("{", 100), ``},
 	} {
 		got := ""
