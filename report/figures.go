@@ -57,6 +57,9 @@ func (r *Report) figures() []*figure {
 				r.figs = appendFigure(r.figs, pointsFigure(r, j), forestFigure(r, m), heatFigure(r, m))
 			}
 		}
+		if r.Methods != nil {
+			r.figs = append(r.figs, r.Methods.figure())
+		}
 		seen := map[string]int{}
 		for _, f := range r.figs { // metrics such as a/b and a.b make the same file name
 			if seen[f.name]++; seen[f.name] > 1 {

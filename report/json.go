@@ -59,6 +59,7 @@ type (
 		Rows        []rowJSON        `json:"rows"`
 		Comparisons []comparisonJSON `json:"comparisons"`
 		Marginals   []rowJSON        `json:"marginals"`
+		Methods     *methodsJSON     `json:"methods,omitempty"`
 		Effort      effortJSON       `json:"effort"`
 		Deviations  []deviationJSON  `json:"deviations"`
 		Warnings    []warningJSON    `json:"warnings"`
@@ -164,6 +165,17 @@ type (
 		Holm      num           `json:"p_holm"`
 		PSuperior num           `json:"p_superior"`
 	}
+	methodsJSON struct {
+		Factor   string   `json:"factor"`
+		Data     string   `json:"data"`
+		Metric   string   `json:"metric"`
+		Labels   []string `json:"values"`
+		Ranks    []num    `json:"mean_ranks"`
+		Sets     int      `json:"data_sets"`
+		Used     int      `json:"used"`
+		Friedman testJSON `json:"friedman"`
+		Distance num      `json:"critical_distance"`
+	}
 	effortJSON struct {
 		Seconds     num `json:"seconds"`
 		Lost        num `json:"seconds_not_counted"`
@@ -221,6 +233,9 @@ func newReportJSON(r *Report) reportJSON {
 	})
 	x.Deviations = mapTo(r.Frozen.Deviations, func(d Deviation) deviationJSON { return deviationJSON{d.Segment, d.Text} })
 	x.Warnings = mapTo(r.Warnings, func(w Warning) warningJSON { return warningJSON(w) })
+	if m := r.Methods; m != nil {
+		x.Methods = &methodsJSON{m.Factor, m.Data, m.Metric.Name, m.Labels, mapTo(m.Ranks, func(f float64) num { return num(f) }), m.Sets, m.Used, newTestJSON(m.Friedman), num(m.Distance)}
+	}
 	x.Runs = []runJSON{}
 	for i := range r.Tables.Runs {
 		if run := &r.Tables.Runs[i]; run.Planned() {

@@ -32,6 +32,7 @@ type Report struct {
 	Verdict     *Verdict     // nil without a criterion
 	Comparisons []Comparison // of swept factors, which nobody fixed beforehand: exploratory even beside a verdict
 	Marginals   []Marginal   // per factor, when there are several
+	Methods     *Methods     // ranks over data sets; nil where there are too few
 	Frozen      Frozen
 	Effort      Effort
 	Warnings    []Warning
@@ -126,6 +127,7 @@ func Build(t *collect.Tables) *Report {
 	r.Comparisons = compareFactors(r, planned)
 	r.markSignificant()
 	r.Marginals = marginals(r, planned)
+	r.Methods = compareMethods(r)
 	r.account(t, planned)
 	r.threats(planned, noSteps)
 	return r

@@ -56,7 +56,8 @@ func gallery() map[string]*Figure {
 	}
 	heat.XLabels = []string{"0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03"}
 	heat.Cells[0][5] = math.NaN()
-	return map[string]*Figure{"curves": curves.Figure(), "points": points.Figure(), "forest": forest.Figure(), "heat": heat.Figure()}
+	ranks := Ranks{Labels: []string{"net2", "net5", "net7", "a_very_long_method_name", "forest"}, Mean: []float64{4.4, 2.1, 1.6, 3.2, 3.7}, Distance: 1.4}
+	return map[string]*Figure{"ranks": ranks.Figure(), "curves": curves.Figure(), "points": points.Figure(), "forest": forest.Figure(), "heat": heat.Figure()}
 }
 
 // bounds is a sink that fails for everything outside the figure, and collects
