@@ -28,7 +28,7 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	if err := t.submissions(sn); err != nil {
 		return nil, err
 	}
-	counted := map[string]counting{} // by run
+	var counted []string // by run: block and generation of its counted attempt; "" without one
 	states := sn.Derive()
 	t.Runs = make([]Run, 0, len(states))
 	t.Attempts = make([]Attempt, 0, len(states))
@@ -45,22 +45,24 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 		for i := range st.Attempts {
 			t.Attempts = append(t.Attempts, attemptRow(st, &st.Attempts[i], i == st.Counted))
 		}
-		if o.Series && st.Counted >= 0 {
+		if !o.Series {
+			continue
+		}
+		counted = append(counted, "")
+		if st.Counted >= 0 {
 			a := &st.Attempts[st.Counted]
 			if a.Block != block || a.Gen != gen {
 				block, gen, full = a.Block, a.Gen, results.GenName(a.Block, a.Gen)
 			}
-			counted[st.Run.ID] = counting{st.Run.ID, full}
+			counted[i] = full
 		}
 	}
 	if o.Series {
-		var last counting            // rows of a run follow one another
+		in := places{runs: t.Runs}
 		names := map[string]string{} // of metrics: one copy of each
 		err := sn.Sweep().Rows(func(r results.Row) {
-			if r.Run != last.run {
-				last = counted[r.Run]
-			}
-			if last.run == "" || last.block != r.Block {
+			i := in.of(r.Run)
+			if i < 0 || counted[i] == "" || counted[i] != r.Block {
 				return
 			}
 			for _, m := range r.Metrics {
@@ -72,7 +74,7 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 				if n := len(t.Series); n == cap(t.Series) { // append grows big slices by a quarter, and copies too often
 					t.Series = slices.Grow(t.Series, max(n, 1024))
 				}
-				t.Series = append(t.Series, Point{Run: last.run, Step: r.Step, Name: name, Value: m.Value})
+				t.Series = append(t.Series, Point{Run: t.Runs[i].ID, Step: r.Step, Name: name, Value: m.Value})
 			}
 		}, func(p results.Problem) { t.Problems = append(t.Problems, Problem(p)) })
 		if err != nil {
@@ -90,9 +92,6 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	})
 	return t, nil
 }
-
-// counting says where the metric rows of a run that count were written.
-type counting struct{ run, block string }
 
 // submissions adds what was asked of launchers; one that nobody finished writing
 // has no intent and is left out.

@@ -32,12 +32,25 @@ func (j *jsonl) end() {
 	j.out.spill()
 }
 
+// key begins a member whose name is one of ours, plain ASCII.
 func (j *jsonl) key(k string) {
+	j.comma()
+	b := append(j.out.b, '"')
+	b = append(b, k...)
+	j.out.b = append(b, '"', ':')
+}
+
+// name begins a member whose name is a user's: of a metric, or a key of the config.
+func (j *jsonl) name(k string) {
+	j.comma()
+	j.out.b = append(appendText(j.out.b, k), ':')
+}
+
+func (j *jsonl) comma() {
 	if j.some {
 		j.out.b = append(j.out.b, ',')
 	}
 	j.some = true
-	j.out.b = append(appendText(j.out.b, k), ':')
 }
 
 // open begins a member that is an object itself; close ends it.
@@ -90,28 +103,42 @@ func (j *jsonl) null(k string) *jsonl {
 
 // float adds a number; null where it is not finite.
 func (j *jsonl) float(k string, f float64) *jsonl {
-	if nonfinite(f) != "" {
-		return j.null(k)
-	}
 	j.key(k)
-	j.out.b = override.AppendFloat(j.out.b, f)
+	j.number(f)
 	return j
+}
+
+func (j *jsonl) number(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		j.out.b = append(j.out.b, "null"...)
+	} else {
+		j.out.b = override.AppendFloat(j.out.b, f)
+	}
 }
 
 // fields adds a map as an object.
 func (j *jsonl) fields(k string, list []override.Field) *jsonl {
 	j.open(k)
 	for i := range list {
-		j.value(list[i].Key.Text(), list[i].Val)
+		j.name(list[i].Key.Text())
+		j.out.b = list[i].Val.AppendJSON(j.out.b)
 	}
 	j.close()
 	return j
 }
 
+// plain says which bytes stand for themselves in a string of JSON.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // appendText appends a string as JSON.
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+		if !plain[s[i]] {
 			return override.StringValue(s).AppendJSON(b)
 		}
 	}
@@ -223,7 +250,8 @@ func (t *Tables) runsJSON(w io.Writer) error {
 		j.open("metrics")
 		finite := true
 		for _, m := range r.Metrics {
-			j.float(m.Name, m.Value)
+			j.name(m.Name)
+			j.number(m.Value)
 			finite = finite && nonfinite(m.Value) == ""
 		}
 		j.close()
@@ -231,7 +259,8 @@ func (t *Tables) runsJSON(w io.Writer) error {
 			j.open("nonfinite")
 			for _, m := range r.Metrics {
 				if mark := nonfinite(m.Value); mark != "" {
-					j.str(m.Name, mark)
+					j.name(m.Name)
+					j.out.b = appendText(j.out.b, mark)
 				}
 			}
 			j.close()
@@ -251,7 +280,7 @@ func (t *Tables) attemptsCSV(w io.Writer) error {
 		c.Bool(a.Counted)
 		c.Text(a.Worker)
 		c.Text(a.Host)
-		c.Text(utc(a.Start))
+		c.word(utc(a.Start))
 		c.Number(a.Seconds)
 		c.Int(int64(a.Exit))
 		c.Text(a.Signal)

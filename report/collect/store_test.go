@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"orch/sweep/override"
 	"orch/sweep/results"
@@ -181,6 +182,19 @@ func TestCellsAndStrings(t *testing.T) {
 		}
 		if got, want := string(appendText(nil, s)), string(override.StringValue(s).AppendJSON(nil)); got != want {
 			t.Errorf("string %q = %s, want %s", s, got, want)
+		}
+	}
+}
+
+func TestUTC(t *testing.T) {
+	zone := time.FixedZone("somewhere", -5*3600)
+	for _, x := range []time.Time{{}, time.UnixMilli(0), time.UnixMilli(1795392689906), time.Date(2026, 1, 2, 3, 4, 5, 6999999, zone), time.Date(999, 12, 31, 23, 59, 59, 999e6, zone), time.Date(12026, 1, 1, 0, 0, 0, 0, zone)} {
+		want := ""
+		if !x.IsZero() {
+			want = x.UTC().Format("2006-01-02T15:04:05.000Z")
+		}
+		if got := utc(x); got != want {
+			t.Errorf("utc(%v) = %q, want %q", x, got, want)
 		}
 	}
 }

@@ -116,10 +116,16 @@ func (t *Tables) SweptKeys() []string {
 	for _, a := range t.Header.Axes {
 		add(a.Key)
 	}
+	var last []override.Field // most runs have what the run before has
 	for i := range t.Runs {
-		for _, f := range t.Runs[i].Swept {
+		r := &t.Runs[i]
+		if slices.EqualFunc(r.Swept, last, func(a, b override.Field) bool { return a.Key.Text() == b.Key.Text() }) {
+			continue
+		}
+		for _, f := range r.Swept {
 			add(f.Key.Text())
 		}
+		last = r.Swept
 	}
 	return keys
 }
@@ -127,10 +133,16 @@ func (t *Tables) SweptKeys() []string {
 // MetricNames returns the names of all final metrics, sorted.
 func (t *Tables) MetricNames() []string {
 	seen := map[string]bool{}
+	var last []Metric // most runs have what the run before has
 	for i := range t.Runs {
-		for _, m := range t.Runs[i].Metrics {
+		r := &t.Runs[i]
+		if slices.EqualFunc(r.Metrics, last, func(a, b Metric) bool { return a.Name == b.Name }) {
+			continue
+		}
+		for _, m := range r.Metrics {
 			seen[m.Name] = true
 		}
+		last = r.Metrics
 	}
 	return slices.Sorted(maps.Keys(seen))
 }
