@@ -196,7 +196,36 @@ func publishReport(r *report.Report, s *results.Sweep, out string, chosen []repo
 			main, best = filepath.Join(dir, f.Name), i
 		}
 	}
+	if out == "" && len(chosen) == len(formats) {
+		if err := dropStale(root, files); err != nil {
+			return "", nil, err
+		}
+	}
 	return main, changes, nil
+}
+
+// dropStale removes figures and tables that an earlier report had and this one
+// has not: pictures of a metric that is not declared any more would be taken for
+// current. Other people's files have other endings or other folders.
+func dropStale(root *os.Root, files []report.File) error {
+	for folder, endings := range map[string][]string{"fig": {".pdf", ".svg", ".png"}, "tables": {".tex", ".csv"}} {
+		entries, err := fs.ReadDir(root.FS(), folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			name := path.Join(folder, e.Name())
+			ours := slices.Contains(endings, path.Ext(name)) && !slices.ContainsFunc(files, func(f report.File) bool { return f.Name == name })
+			if ours && e.Type().IsRegular() {
+				if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("remove an earlier report's %s: %w", name, err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func render(r *report.Report, chosen []report.Format) ([]report.File, error) {
