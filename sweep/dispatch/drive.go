@@ -21,17 +21,27 @@ const (
 	pollShare = 10
 )
 
+// patience is how long Drive goes on while Steps fail and no worker lives: a disk
+// that is full for longer needs a person, who must hear of it.
+const patience = 10 * time.Second
+
 // Drive makes Steps until the sweep is over, and calls each after every one.
 // It is the loop of a foreground submit. When leave is closed it asks the
 // workers to leave, waits for them, and returns ErrInterrupted; when ctx ends
 // it returns at once, and whoever owns the launcher ends the workers.
 func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func(*Outcome)) (*Outcome, error) {
 	leaving := false
+	working := time.Now() // when the last Step made progress possible
 	for {
 		changed := d.changes()
 		begin := time.Now()
 		out, err := d.Step(ctx)
 		if err != nil && (out == nil || errors.Is(err, ErrBarren) || launcher.IsRefused(err) || ctx.Err() != nil) {
+			return out, err
+		}
+		if err == nil || out.Workers > 0 {
+			working = begin
+		} else if begin.Sub(working) > patience {
 			return out, err
 		}
 		if err != nil {

@@ -42,7 +42,11 @@ func putNew(dir *os.Root, name string, data []byte) (won bool, err error) {
 	temp := path.Join(folder, tempPrefix+randomHex(8))
 	if err := writeFile(dir, temp, data); err != nil {
 		dir.Remove(temp)
-		return false, err
+		var p *fs.PathError
+		if errors.As(err, &p) { // its path is the temporary name, other each time
+			err = p.Err
+		}
+		return false, fmt.Errorf("publish %s: %w", name, err)
 	}
 	defer dir.Remove(temp)
 	if err := dir.Link(temp, name); err != nil {

@@ -185,6 +185,15 @@ func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
 	}
 	for _, name := range names {
 		file := "series/" + name
+		count := 0
+		bad := func(p Problem) {
+			if count++; count > maxProblems+1 {
+				return
+			} else if count > maxProblems {
+				p = tooMany(file, p.Offset)
+			}
+			bad(p)
+		}
 		if journalOwner(name) == "" {
 			bad(Problem{file, 0, "orch did not make this file"})
 			continue

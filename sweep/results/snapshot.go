@@ -21,7 +21,8 @@ type Snapshot struct {
 	journals map[string]*journalState
 	latest   map[string]int // by block: its newest generation
 	bad      map[string]bool
-	states   []RunState // what Derive returned, nil after a change
+	perFile  map[string]int // how many problems are listed
+	states   []RunState     // what Derive returned, nil after a change
 }
 
 type journalState struct {
@@ -34,7 +35,7 @@ type journalState struct {
 // Snapshot opens a view of the sweep and reads it.
 func (s *Sweep) Snapshot() (*Snapshot, error) {
 	sn := &Snapshot{sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
-		latest: map[string]int{}, bad: map[string]bool{}}
+		latest: map[string]int{}, bad: map[string]bool{}, perFile: map[string]int{}}
 	// The plan and the journals need nothing of each other until both are read.
 	planned := make(chan error, 1)
 	go func() {
@@ -92,12 +93,24 @@ func (sn *Snapshot) generation(full string) *generation {
 	return g
 }
 
+// maxProblems is how many problems of one file are listed: a file of a million
+// damaged lines must not fill the memory with them.
+const maxProblems = 10_000
+
+func tooMany(file string, offset int64) Problem {
+	return Problem{file, offset, fmt.Sprintf("from here on there are more: only the first %d problems of a file are listed", maxProblems)}
+}
+
 func (sn *Snapshot) problem(p Problem) {
 	key := fmt.Sprint(p.File, p.Offset)
-	if !sn.bad[key] {
-		sn.bad[key] = true
-		sn.Problems = append(sn.Problems, p)
+	if sn.perFile[p.File] > maxProblems || sn.bad[key] {
+		return
 	}
+	sn.bad[key] = true
+	if sn.perFile[p.File]++; sn.perFile[p.File] > maxProblems {
+		p = tooMany(p.File, p.Offset)
+	}
+	sn.Problems = append(sn.Problems, p)
 }
 
 func (sn *Snapshot) readJournals() (changed bool, err error) {
