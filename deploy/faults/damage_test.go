@@ -51,7 +51,9 @@ var mutations = []mutation{
 	{"half a line at the end", func(rnd *rand.Rand, b []byte, _ func() []byte) []byte {
 		return append(b, `{"k":"end","t":1,"r":"`...)
 	}},
-	{"CRLF", func(_ *rand.Rand, b []byte, _ func() []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")) }},
+	{"CRLF", func(_ *rand.Rand, b []byte, _ func() []byte) []byte {
+		return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))
+	}},
 	{"a byte order mark", func(_ *rand.Rand, b []byte, _ func() []byte) []byte { return append([]byte("\xef\xbb\xbf"), b...) }},
 	{"written twice", func(_ *rand.Rand, b []byte, _ func() []byte) []byte { return append(b, b...) }},
 	{"another file", func(_ *rand.Rand, _ []byte, other func() []byte) []byte { return other() }},

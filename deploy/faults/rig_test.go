@@ -152,7 +152,7 @@ func (r *rig) run(cmd *exec.Cmd) (stdout, stderr string, code int) {
 	err := cmd.Wait()
 	stop()
 	if ctx.Err() != nil {
-		r.t.Fatalf("%s hangs\n%s%s", strings.Join(cmd.Args, " "), out.String(), errs.String())
+		r.t.Fatalf("%s hangs\n%.3000s%.3000s", strings.Join(cmd.Args, " "), out.String(), errs.String())
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {

@@ -1,0 +1,237 @@
+package faults
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"orch/sweep/results"
+)
+
+// mount mounts a file system on the rig's tree folder until the test ends.
+func (r *rig) mount(args ...string) {
+	r.t.Helper()
+	if os.Geteuid() != 0 {
+		r.t.Skip("mounting needs root")
+	}
+	if err := os.MkdirAll(r.tree, 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", append(args, r.tree)...).CombinedOutput(); err != nil {
+		r.t.Skipf("cannot mount here: %v: %s", err, out)
+	}
+	r.t.Cleanup(func() { exec.Command("umount", "-l", r.tree).Run() })
+}
+
+func (r *rig) remount(options string) {
+	r.t.Helper()
+	if out, err := exec.Command("mount", "-o", "remount,"+options, r.tree).CombinedOutput(); err != nil {
+		r.t.Fatalf("remount %s: %v: %s", options, err, out)
+	}
+}
+
+// The disk is full at some point of the sweep; later there is room, and a plain
+// resubmit goes on. One round leaves no bytes, one no inodes.
+func TestFullDisk(t *testing.T) {
+	rnd := chance(t)
+	rounds, acked := times(2, 40), 0
+	for n := range rounds {
+		r := newRig(t, 8)
+		r.mount("-t", "tmpfs", "-o", "size=1m,nr_inodes=1000", "tmpfs")
+		if n%2 == 0 {
+			ballast := (1<<20 - 40<<10 - rnd.IntN(120<<10)) &^ 4095
+			if err := os.WriteFile(filepath.Join(r.tree, "ballast"), make([]byte, ballast), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			r.remount(fmt.Sprintf("nr_inodes=%d", 20+rnd.IntN(60)))
+		}
+		_, stderr, code := r.run(r.command("submit", "s.toml"))
+		r.observe()
+		acked += len(r.acked)
+		if code != 0 && !bytes.Contains([]byte(stderr), []byte("no space left")) && !bytes.Contains([]byte(stderr), []byte("worker")) {
+			t.Errorf("on a full disk submit ends with code %d and does not say why:\n%s", code, stderr)
+		}
+		os.Remove(filepath.Join(r.tree, "ballast"))
+		r.remount("size=64m,nr_inodes=100000")
+		r.reopen()
+		r.settle()
+	}
+	figure(t, "%d full disks, %d results seen on them: all kept", rounds, acked)
+}
+
+// reopen resubmits and retries what failed for good, as a person would after a
+// full disk: a program that could not write its log has failed, or has no result.
+func (r *rig) reopen() {
+	r.t.Helper()
+	if _, stderr, code := r.run(r.command("submit", "s.toml")); code != 0 && code != 3 {
+		r.t.Errorf("a plain resubmit ends with code %d:\n%s", code, stderr)
+	}
+	for _, st := range r.states() {
+		if st.State == results.StateFailed || st.Order != nil {
+			if _, stderr, code := r.run(r.command("retry", "s")); code != 0 {
+				r.t.Errorf("retry ends with code %d:\n%s", code, stderr)
+			}
+			return
+		}
+	}
+}
+
+// A tree that cannot be written is an error that names it, and nothing is lost.
+func TestUnwritableTree(t *testing.T) {
+	t.Run("read-only", func(t *testing.T) {
+		r := newRig(t, 4)
+		r.mount("-t", "tmpfs", "tmpfs")
+		if _, stderr, code := r.run(r.command("submit", "s.toml")); code != 0 {
+			t.Fatal(stderr)
+		}
+		r.observe()
+		r.remount("ro")
+		r.write("s.toml", fmt.Sprintf(sweepFile, 3))
+		for _, args := range [][]string{{"submit", "s.toml"}, {"collect"}} {
+			if _, stderr, code := r.run(r.command(args...)); code == 0 || !bytes.Contains([]byte(stderr), []byte("read-only file system")) {
+				t.Errorf("%v on a read-only tree ends with code %d:\n%s", args, code, stderr)
+			}
+		}
+		if c := r.status(); c.Done != 4 {
+			t.Errorf("status of a read-only tree = %+v, want 4 done", c)
+		}
+		r.remount("rw")
+		r.settle()
+	})
+	t.Run("no permission", func(t *testing.T) {
+		if os.Geteuid() == 0 {
+			t.Skip("root may do everything")
+		}
+		r := newRig(t, 4)
+		if _, stderr, code := r.run(r.command("submit", "s.toml")); code != 0 {
+			t.Fatal(stderr)
+		}
+		r.observe()
+		r.write("s.toml", fmt.Sprintf(sweepFile, 3))
+		for _, folder := range []string{"plans", "claims", "journals", "subs", "runs"} {
+			path := filepath.Join(r.tree, "s", folder)
+			if err := os.Chmod(path, 0o500); err != nil {
+				t.Fatal(err)
+			}
+			_, stderr, code := r.run(r.command("submit", "s.toml"))
+			if err := os.Chmod(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if code != 0 && !bytes.Contains([]byte(stderr), []byte("permission denied")) && !bytes.Contains([]byte(stderr), []byte("worker")) {
+				t.Errorf("submit without permission for %s ends with code %d:\n%s", folder, code, stderr)
+			}
+			r.settle()
+		}
+	})
+}
+
+// Times of files and clocks of writers decide nothing: files from 1970 and 2100
+// give the same states, and the sweep goes on.
+func TestClockJumps(t *testing.T) {
+	for _, year := range []int{1970, 2100} {
+		r := newRig(t, 6)
+		cmd := r.command("submit", "s.toml")
+		ended := r.start(cmd)
+		r.until("two results", func() bool { r.observe(); return len(r.acked) >= 2 })
+		cmd.Process.Kill()
+		<-ended
+		at := time.Date(year, 1, 1, 0, 0, 1, 0, time.UTC)
+		before := fmt.Sprint(summary(r))
+		err := filepath.WalkDir(r.tree, func(path string, _ os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Chtimes(path, at, at)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after := fmt.Sprint(summary(r)); after != before {
+			t.Errorf("with files of %d the states are\n%s\nbefore\n%s", year, after, before)
+		}
+		r.settle()
+	}
+	figure(t, "files of 1970 and of 2100 change nothing")
+}
+
+func summary(r *rig) []string {
+	var s []string
+	for _, st := range r.states() {
+		if st.State == results.StateDone || st.State == results.StateFailed {
+			s = append(s, st.Run.Name+" "+result(st))
+		}
+	}
+	return s
+}
+
+// Malformed lines by the million, and one line of a gigabyte, cost little memory.
+func TestHugeFiles(t *testing.T) {
+	lines, width, most := 100_000, 64<<20, int64(192<<20)
+	if long {
+		lines, width, most = 1_000_000, 1<<30, 512<<20
+	}
+	r := newRig(t, 4)
+	if _, stderr, code := r.run(r.command("submit", "s.toml")); code != 0 {
+		t.Fatal(stderr)
+	}
+	r.observe()
+	fill := func(name string, write func(w *bufio.Writer)) {
+		f, err := os.OpenFile(filepath.Join(r.tree, "s", name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := bufio.NewWriterSize(f, 1<<20)
+		write(w)
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what string) {
+		t.Helper()
+		worst := int64(0)
+		for _, args := range [][]string{{"status", "--json"}, {"fsck"}, {"collect"}} {
+			cmd := r.command(args...)
+			_, stderr, code := r.run(cmd)
+			if code != 0 {
+				t.Errorf("%s: %v ends with code %d:\n%.2000s", what, args, code, stderr)
+			}
+			rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+			if worst = max(worst, rss); rss > most {
+				t.Errorf("%s: %v takes %d MiB, want at most %d", what, args, rss>>20, most>>20)
+			}
+		}
+		r.observe()
+		if c := r.status(); c.Done != 4 {
+			t.Errorf("%s: status = %+v, want 4 done", what, c)
+		}
+		figure(t, "%s: at most %d MiB", what, worst>>20)
+	}
+	for _, folder := range []string{"journals", "series"} {
+		fill(folder+"/other-1-aaaaaa.jsonl", func(w *bufio.Writer) {
+			for n := range lines {
+				fmt.Fprintf(w, `{"k":"end","t":%d,"r":"nothing","sum":"00000000"}`+"\n", n)
+			}
+		})
+	}
+	check(fmt.Sprintf("%d malformed lines, twice", lines))
+	for _, folder := range []string{"journals", "series"} {
+		os.Remove(filepath.Join(r.tree, "s", folder, "other-1-aaaaaa.jsonl"))
+		fill(folder+"/other-2-aaaaaa.jsonl", func(w *bufio.Writer) {
+			block := bytes.Repeat([]byte("x"), 1<<20)
+			for range width >> 20 {
+				w.Write(block)
+			}
+		})
+	}
+	check(fmt.Sprintf("a line of %d MiB, twice", width>>20))
+}

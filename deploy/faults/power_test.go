@@ -1,0 +1,113 @@
+package faults
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"orch/sweep/results"
+)
+
+// The tree lies on an ext4 image that writes back only once a minute. At random
+// moments the image is copied, which is what a power cut leaves of it; the copy is
+// mounted, and everything that was sealed before the copy began must be in it.
+func TestPowerLoss(t *testing.T) {
+	if !long {
+		t.Skip("long: set ORCH_LONG=1")
+	}
+	rnd := chance(t)
+	cuts, sealed, sweeps := 0, 0, 0
+	for ; cuts < 300 && !t.Failed(); sweeps++ {
+		r := newRig(t, 30)
+		image := filepath.Join(r.dir, "image")
+		r.format(image)
+		ended := r.start(r.command("submit", "s.toml"))
+		for over := false; !over; {
+			wait(rnd, 300*time.Millisecond)
+			select {
+			case <-ended:
+				over = true
+			default:
+			}
+			r.observe()
+			acked := map[string]string{}
+			for _, st := range r.states() {
+				if st.State == results.StateDone && st.Sealed {
+					acked[st.Run.Name] = result(st)
+				}
+			}
+			cut := &rig{t: t, dir: t.TempDir(), acked: acked, mark: r.mark + "-cut"}
+			cut.tree = filepath.Join(cut.dir, "results")
+			copied := filepath.Join(cut.dir, "image")
+			copyFile(t, image, copied)
+			cut.mount("-o", "loop", copied)
+			cut.write("s.toml", readFile(t, filepath.Join(r.dir, "s.toml")))
+			cut.observe() // what was sealed is there, as it was
+			if out, stderr, code := cut.run(cut.command("fsck")); len(acked) > 0 && code != 0 {
+				t.Errorf("after a power cut fsck ends with code %d:\n%s%s", code, out, stderr)
+			}
+			if cuts%10 == 0 {
+				cut.settle()
+			}
+			if out, err := exec.Command("umount", cut.tree).CombinedOutput(); err != nil {
+				t.Fatalf("umount: %v: %s", err, out)
+			}
+			os.Remove(copied)
+			cuts++
+			sealed += len(acked)
+		}
+		r.settle()
+	}
+	figure(t, "%d power cuts over %d sweeps, %d sealed results looked for: all there", cuts, sweeps, sealed)
+}
+
+// format makes an ext4 image and mounts it on the rig's tree.
+func (r *rig) format(image string) {
+	r.t.Helper()
+	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
+		r.t.Skip("no mkfs.ext4: install the Debian package e2fsprogs")
+	}
+	f, err := os.Create(image)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := f.Truncate(16 << 20); err != nil {
+		r.t.Fatal(err)
+	}
+	f.Close()
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", image).CombinedOutput(); err != nil {
+		r.t.Skipf("mkfs.ext4: %v: %s", err, out)
+	}
+	r.mount("-o", "loop,commit=60", image)
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	src, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	dst, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(dst, src); err != nil {
+		t.Fatal(err)
+	}
+	if err := dst.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
