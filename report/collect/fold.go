@@ -2,8 +2,10 @@ package collect
 
 import (
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"orch/sweep/override"
@@ -28,34 +30,11 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	if err := t.submissions(sn); err != nil {
 		return nil, err
 	}
-	var counted []string // by run: block and generation of its counted attempt; "" without one
 	states := sn.Derive()
-	t.Runs = make([]Run, 0, len(states))
-	t.Attempts = make([]Attempt, 0, len(states))
-	readers := deltas{}
-	var block, full string // of the run before
-	gen := -1
-	for i := range states {
-		st := &states[i]
-		row, err := runRow(st, readers)
-		if err != nil {
-			t.Problems = append(t.Problems, Problem{File: "plans", Text: err.Error()})
-		}
-		t.Runs = append(t.Runs, row)
-		for i := range st.Attempts {
-			t.Attempts = append(t.Attempts, attemptRow(st, &st.Attempts[i], i == st.Counted))
-		}
-		if !o.Series {
-			continue
-		}
-		counted = append(counted, "")
-		if st.Counted >= 0 {
-			a := &st.Attempts[st.Counted]
-			if a.Block != block || a.Gen != gen {
-				block, gen, full = a.Block, a.Gen, results.GenName(a.Block, a.Gen)
-			}
-			counted[i] = full
-		}
+	t.rows(states)
+	var counted []string // by run: block and generation of its counted attempt; "" without one
+	if o.Series {
+		counted = countedBlocks(states)
 	}
 	if o.Series {
 		in := places{runs: t.Runs}
@@ -91,6 +70,71 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 		return int(a.Offset - b.Offset)
 	})
 	return t, nil
+}
+
+// rows fills the tables of runs and attempts, a stretch of runs on each core.
+func (t *Tables) rows(states []results.RunState) {
+	t.Runs = make([]Run, len(states))
+	const stretch = 8 << 10
+	parts := make([]struct {
+		attempts []Attempt
+		problems []Problem
+	}, (len(states)+stretch-1)/stretch)
+	next := make(chan int, len(parts))
+	for i := range parts {
+		next <- i
+	}
+	close(next)
+	var all sync.WaitGroup
+	for range min(len(parts), runtime.GOMAXPROCS(0)) {
+		all.Go(func() {
+			for k := range next {
+				p, readers := &parts[k], deltas{}
+				from, end := k*stretch, min(len(states), (k+1)*stretch)
+				p.attempts = make([]Attempt, 0, end-from)
+				for i := from; i < end; i++ {
+					st := &states[i]
+					var err error
+					if t.Runs[i], err = runRow(st, readers); err != nil {
+						p.problems = append(p.problems, Problem{File: "plans", Text: err.Error()})
+					}
+					for a := range st.Attempts {
+						p.attempts = append(p.attempts, attemptRow(st, &st.Attempts[a], a == st.Counted))
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	n := 0
+	for i := range parts {
+		n += len(parts[i].attempts)
+	}
+	t.Attempts = make([]Attempt, 0, n)
+	for i := range parts {
+		t.Attempts = append(t.Attempts, parts[i].attempts...)
+		t.Problems = append(t.Problems, parts[i].problems...)
+	}
+}
+
+// countedBlocks returns by run the block and generation of the attempt that
+// counts, as metric rows name it.
+func countedBlocks(states []results.RunState) []string {
+	counted := make([]string, len(states))
+	var block, full string // of the run before
+	gen := -1
+	for i := range states {
+		st := &states[i]
+		if st.Counted < 0 {
+			continue
+		}
+		a := &st.Attempts[st.Counted]
+		if a.Block != block || a.Gen != gen {
+			block, gen, full = a.Block, a.Gen, results.GenName(a.Block, a.Gen)
+		}
+		counted[i] = full
+	}
+	return counted
 }
 
 // submissions adds what was asked of launchers; one that nobody finished writing
@@ -137,11 +181,11 @@ func runRow(st *results.RunState, d deltas) (Run, error) {
 	}
 	end, a := st.End, st.Attempts[st.Counted]
 	row.Class, row.Seconds, row.Message = end.Class, end.Seconds, end.Message
-	row.Metrics = make([]Metric, len(end.Metrics))
-	for i, m := range end.Metrics {
-		row.Metrics[i] = Metric(m)
+	byName := func(a, b Metric) int { return strings.Compare(a.Name, b.Name) }
+	if row.Metrics = end.Metrics; !slices.IsSortedFunc(row.Metrics, byName) {
+		row.Metrics = slices.Clone(row.Metrics) // the record's own stay in the order of their first report
+		slices.SortFunc(row.Metrics, byName)
 	}
-	slices.SortFunc(row.Metrics, func(a, b Metric) int { return strings.Compare(a.Name, b.Name) })
 	if a.Holder != nil {
 		row.Host, row.Code = a.Holder.Host, a.Holder.Orch
 	}

@@ -148,10 +148,7 @@ func (t *Tables) MetricNames() []string {
 }
 
 // Metric is a named number. NaN and infinities are kept.
-type Metric struct {
-	Name  string
-	Value float64
-}
+type Metric = results.Metric
 
 // Attempt is one execution of a run.
 type Attempt struct {
