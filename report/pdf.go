@@ -106,12 +106,19 @@ func (w *pdfWriter) document(d *document) {
 		b := d.blocks[i]
 		switch b.kind {
 		case headingBlock:
-			w.need(70)
+			follows := 40.0
+			if i+1 < len(d.blocks) && d.blocks[i+1].kind == tableBlock {
+				follows = newPDFTable(d.blocks[i+1].table).height()
+			}
+			w.need(30 + follows)
 			w.y += 10
 			plot.AddFont(w.doc, plot.Bold, 12.5)
 			w.doc.Bookmark(bare(b.text), 1, w.y)
 			w.para(fat(bare(b.text)), 12.5, 0)
 		case paragraphBlock:
+			if i+1 < len(d.blocks) && d.blocks[i+1].kind == listBlock {
+				w.need(50) // what a list is about stays with it
+			}
 			w.para(b.text, bodySize, 0)
 		case verdictBlock:
 			w.verdict(b)
@@ -205,65 +212,83 @@ func (w *pdfWriter) figures(figs []*figure) {
 	w.y = y + height + 10
 }
 
+// pdfTable is a table that was made to fit the page.
+type pdfTable struct {
+	table
+	widths []float64
+	total  float64
+	size   float64
+	notes  [][]inline // what was left out, and the caption
+}
+
+const columnGap = 9
+
+func newPDFTable(t *table) pdfTable {
+	p := pdfTable{table: withoutEmpty(*t), size: cellSize}
+	if t.runs && len(p.rows) > maxPDFRuns {
+		p.notes = append(p.notes, text(fmt.Sprintf("%d more runs in the attached results.csv.", len(p.rows)-maxPDFRuns)))
+		p.rows = p.rows[:maxPDFRuns]
+	}
+	const most = 12 // columns that a page can hold side by side
+	if n := len(p.align) - most; n > 0 {
+		p.notes = append(p.notes, text(fmt.Sprintf("%d more columns in the tables beside this report.", n)))
+		p.table = narrow(p.table, most)
+	}
+	if len(p.align) > 7 {
+		p.size = 7
+	}
+	p.widths = columns(&p.table, p.size, columnGap, textWidth)
+	p.total = columnGap * float64(len(p.widths)-1)
+	for _, x := range p.widths {
+		p.total += x
+	}
+	if len(t.caption) > 0 {
+		p.notes = append(p.notes, t.caption)
+	}
+	return p
+}
+
+// height is the place that the table needs to begin on a page: all of it if it is
+// short, so that it stays in one piece with its caption, else a few rows.
+func (p pdfTable) height() float64 {
+	h := rowHeight(p.head, p.widths, p.size) + 8
+	for _, cells := range p.rows {
+		if h += rowHeight(cells, p.widths, p.size); h > 300 {
+			return 80
+		}
+	}
+	for _, n := range p.notes {
+		h += float64(len(flow(n, captionSize, textWidth))) * captionSize * spacing
+	}
+	return h
+}
+
 // table draws with the rules of booktabs and repeats its head on every page.
 func (w *pdfWriter) table(t *table) {
-	const gap = 9
-	size := float64(cellSize)
-	rows := t.rows
-	if t.runs && len(rows) > maxPDFRuns {
-		rows = rows[:maxPDFRuns]
-	}
-	shown := withoutEmpty(*t)
-	shown.rows = shown.rows[:len(rows)]
-	left := 0
-	if n := len(shown.align); n > 12 { // more than a page can hold side by side
-		left = n - 12
-		shown = narrow(shown, 12)
-	}
-	if len(shown.align) > 7 {
-		size = 7
-	}
-	widths := columns(&shown, size, gap, textWidth)
-	total := gap * float64(len(widths)-1)
-	for _, x := range widths {
-		total += x
-	}
+	p := newPDFTable(t)
 	rule := func(width float64) {
 		w.doc.SetLineWidth(width)
-		w.doc.Line(pageMargin, w.y, pageMargin+total, w.y)
+		w.doc.Line(pageMargin, w.y, pageMargin+p.total, w.y)
 	}
 	head := func() {
 		rule(0.8)
-		w.row(shown.head, shown.align, widths, gap, size)
+		w.row(p.head, p)
 		rule(0.4)
 	}
-	height := 12.0 // a table that fits on a page stays in one piece
-	for _, cells := range shown.rows {
-		if height += rowHeight(cells, widths, size); height > 300 {
-			height = 60
-			break
-		}
-	}
-	w.need(height)
+	w.need(p.height())
 	head()
-	for _, cells := range shown.rows {
-		if h := rowHeight(cells, widths, size); w.y+h > textBottom {
+	for _, cells := range p.rows {
+		if h := rowHeight(cells, p.widths, p.size); w.y+h > textBottom {
 			rule(0.8)
 			w.newPage()
 			head()
 		}
-		w.row(cells, shown.align, widths, gap, size)
+		w.row(cells, p)
 	}
 	rule(0.8)
 	w.y += 4
-	if n := len(t.rows) - len(rows); n > 0 {
-		w.lines(text(fmt.Sprintf("%d more runs in the attached results.csv.", n)), captionSize, pageMargin, textWidth)
-	}
-	if left > 0 {
-		w.lines(text(fmt.Sprintf("%d more columns in the tables beside this report.", left)), captionSize, pageMargin, textWidth)
-	}
-	if len(t.caption) > 0 {
-		w.lines(t.caption, captionSize, pageMargin, textWidth)
+	for _, n := range p.notes {
+		w.lines(n, captionSize, pageMargin, textWidth)
 	}
 	w.y += 8
 }
@@ -304,19 +329,19 @@ func rowHeight(cells []cell, widths []float64, size float64) float64 {
 	return float64(lines)*size*1.2 + 2.5
 }
 
-func (w *pdfWriter) row(cells []cell, align string, widths []float64, gap, size float64) {
+func (w *pdfWriter) row(cells []cell, p pdfTable) {
 	x, lines := float64(pageMargin), 1
 	for j, c := range cells {
-		broken := flow(c, size, widths[j]+0.01)
+		broken := flow(c, p.size, p.widths[j]+0.01)
 		lines = max(lines, len(broken))
 		for i, line := range broken {
 			at := x
-			if align[j] == 'r' {
-				at += widths[j] - lineWidth(line, size)
+			if p.align[j] == 'r' {
+				at += p.widths[j] - lineWidth(line, p.size)
 			}
-			drawLine(w.doc, line, size, at, w.y+1.5+size*(0.85+1.2*float64(i)))
+			drawLine(w.doc, line, p.size, at, w.y+1.5+p.size*(0.85+1.2*float64(i)))
 		}
-		x += widths[j] + gap
+		x += p.widths[j] + columnGap
 	}
-	w.y += float64(lines)*size*1.2 + 2.5
+	w.y += float64(lines)*p.size*1.2 + 2.5
 }

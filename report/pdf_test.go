@@ -76,7 +76,7 @@ func TestColumnsFit(t *testing.T) {
 				continue
 			}
 			total := 0.0
-			widths := columns(b.table, cellSize, 9, textWidth)
+			widths := columns(b.table, cellSize, columnGap, textWidth)
 			for j, w := range widths {
 				total += w
 				for _, row := range b.table.rows {
@@ -87,7 +87,7 @@ func TestColumnsFit(t *testing.T) {
 					}
 				}
 			}
-			if total += 9 * float64(len(widths)-1); total > textWidth+0.1 {
+			if total += columnGap * float64(len(widths)-1); total > textWidth+0.1 {
 				t.Errorf("%s: table %s is %.0f wide, the page has %.0f", name, b.table.name, total, textWidth)
 			}
 		}
