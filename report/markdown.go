@@ -6,12 +6,21 @@ import (
 )
 
 // Markdown renders the report as one file of GitHub-flavoured Markdown that
-// pandoc reads too. Names and messages come from programs and files: they are
+// pandoc reads too, and its tables as tables/<name>.md, to be pasted. Names and messages come from programs and files: they are
 // escaped so that no pipe, newline or tag in them changes the document.
 var Markdown = Format{Name: "md", Render: func(r *Report) ([]File, error) {
 	m := &markdown{}
-	m.document(compose(r))
-	return []File{{Name: "report.md", Data: []byte(m.b.String())}}, nil
+	d := compose(r)
+	m.document(d)
+	files := []File{{Name: "report.md", Data: []byte(m.b.String())}}
+	for _, b := range d.blocks {
+		if b.kind == tableBlock && b.table.name != "" {
+			m := &markdown{}
+			m.tableBlock(b.table)
+			files = append(files, File{"tables/" + b.table.name + ".md", []byte(m.b.String())})
+		}
+	}
+	return files, nil
 }}
 
 type markdown struct{ b strings.Builder }
@@ -36,14 +45,18 @@ func (m *markdown) document(d *document) {
 			}
 			m.line("")
 		case tableBlock:
-			m.table(b.table)
-			if len(b.table.caption) > 0 {
-				m.line("%s\n", mdInline(b.table.caption))
-			}
+			m.tableBlock(b.table)
 		case figureBlock:
 			m.line("![%s](fig/%s.svg)\n", mdText(b.fig.name), b.fig.name)
 			m.line("%s\n", mdText(b.fig.caption))
 		}
+	}
+}
+
+func (m *markdown) tableBlock(t *table) {
+	m.table(t)
+	if len(t.caption) > 0 {
+		m.line("%s\n", mdInline(t.caption))
 	}
 }
 

@@ -208,7 +208,7 @@ func publishReport(r *report.Report, s *results.Sweep, out string, chosen []repo
 // has not: pictures of a metric that is not declared any more would be taken for
 // current. Other people's files have other endings or other folders.
 func dropStale(root *os.Root, files []report.File) error {
-	for folder, endings := range map[string][]string{"fig": {".pdf", ".svg", ".png"}, "tables": {".tex", ".csv"}} {
+	for folder, endings := range map[string][]string{"fig": {".pdf", ".svg", ".png"}, "tables": {".tex", ".csv", ".md"}} {
 		entries, err := fs.ReadDir(root.FS(), folder)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
