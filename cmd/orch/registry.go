@@ -148,18 +148,24 @@ func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bo
 					return nil, nil, err
 				}
 			}
-			argv = []string{exe, "--log-level=" + p.log.GetLevel().String(), "worker", "--results=" + s.Tree().Path(), "--sweep=" + s.Name, "--group=" + key,
-				"--parallel=" + strconv.Itoa(spec.Parallel), "--threads=" + strconv.Itoa(spec.Threads)}
-			for _, limit := range []struct {
-				flag string
-				d    time.Duration
-			}{{"time", spec.Time}, {"timeout", spec.Timeout}, {"stall", spec.Stall}} {
-				if limit.d > 0 {
-					argv = append(argv, "--"+limit.flag+"="+limit.d.String())
-				}
-			}
+			argv = workerArgv(exe, p, s.Tree().Path(), s.Name, key, spec)
 			return argv, nil, nil
 		},
 	}
 	return d, m.close
+}
+
+// workerArgv is the command line of a worker that serves a resource request.
+func workerArgv(exe string, p *program, root, sweep, key string, spec launcher.Spec) []string {
+	argv := []string{exe, "--log-level=" + p.log.GetLevel().String(), "worker", "--results=" + root, "--sweep=" + sweep, "--group=" + key,
+		"--parallel=" + strconv.Itoa(spec.Parallel), "--threads=" + strconv.Itoa(spec.Threads)}
+	for _, limit := range []struct {
+		flag string
+		d    time.Duration
+	}{{"time", spec.Time}, {"timeout", spec.Timeout}, {"stall", spec.Stall}} {
+		if limit.d > 0 {
+			argv = append(argv, "--"+limit.flag+"="+limit.d.String())
+		}
+	}
+	return argv
 }

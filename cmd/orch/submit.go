@@ -21,7 +21,8 @@ func submitCommand(p *program) *cli.Command {
 		ArgsUsage: "SWEEP.toml [KEY=VALUE...]",
 		Description: "With the launcher joblib it starts workers on this machine and shows their progress until all runs have ended.\n" +
 			"Submitting a file again runs only what has no result. Ctrl-C leaves cleanly; submit the file again to go on.",
-		Flags:  append(planFlags(), runFlags()...),
+		Flags: append(append(planFlags(), runFlags()...),
+			&cli.BoolFlag{Name: "dry-run", Usage: "print the exact commands and scripts, and do nothing"}),
 		Action: func(c *cli.Context) error { return p.submit(c) },
 	}
 }
@@ -38,6 +39,9 @@ func (p *program) submit(c *cli.Context) error {
 	x, err := p.expand(c, primary, c.Args().Tail(), true, fileSweepName(path))
 	if err != nil {
 		return err
+	}
+	if c.Bool("dry-run") {
+		return p.dryRun(x, resultsRoot(c))
 	}
 	kind := results.KindPlan
 	if c.Bool("rerun") {
