@@ -54,7 +54,7 @@ func (r *Report) figures() []*figure {
 		r.figs = append(r.figs, curveFigures(r)...)
 		for j, m := range r.Metrics {
 			if r.shows(m) {
-				r.figs = appendFigure(r.figs, pointsFigure(r, j), forestFigure(r, m), heatFigure(r, m))
+				r.figs = appendFigure(r.figs, pointsFigure(r, j), forestFigure(r, m), heatFigure(r, m), parallelFigure(r, j))
 			}
 		}
 		if r.Methods != nil {

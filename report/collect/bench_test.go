@@ -2,7 +2,7 @@ package collect
 
 import (
 	"fmt"
-	"io"
+	"os"
 	"testing"
 
 	"orch/sweep/override"
@@ -11,12 +11,16 @@ import (
 
 // finishedSweep makes a sweep of n runs that one worker did, with rows metric rows each.
 func finishedSweep(b testing.TB, n, rows int) *results.Sweep {
+	return finishedSweepIn(b, b.TempDir(), "s", n, rows)
+}
+
+func finishedSweepIn(b testing.TB, root, name string, n, rows int) *results.Sweep {
 	b.Helper()
-	tree, err := results.Create(b.TempDir(), results.DefaultSettings())
+	tree, err := results.Create(root, results.DefaultSettings())
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := tree.CreateSweep("s")
+	s, err := tree.CreateSweep(name)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -25,8 +29,12 @@ func finishedSweep(b testing.TB, n, rows int) *results.Sweep {
 		return override.Field{Key: override.QuotedValue(k), Val: v}
 	}
 	l := override.MapValue(field("backend", override.QuotedValue("pool")))
+	base := []override.Field{field("x", override.IntValue(0))}
+	for i := range 30 { // a config of the usual size
+		base = append(base, field(fmt.Sprint("parameter_", i), override.FloatValue(1.5*float64(i))))
+	}
 	h := results.Header{Kind: results.KindPlan, Axes: []results.Axis{{Key: "x"}},
-		Bases:  []override.Value{override.MapValue(field("x", override.IntValue(0)), field("lr", override.FloatValue(0.1)))},
+		Bases:  []override.Value{override.MapValue(base...)},
 		Groups: []results.Group{{Key: "k", Launcher: l, Workers: 4}}}
 	_, err = s.Publish(h, func(yield func(results.RunSpec, error) bool) {
 		for i := range n {
@@ -75,8 +83,25 @@ func finishedSweep(b testing.TB, n, rows int) *results.Sweep {
 	return s
 }
 
+// TestTreeForBench makes trees of finished runs for deploy/bench, which times
+// whole commands on them: $ORCH_BENCH_TREE is the folder, $ORCH_BENCH_SHAPE the
+// numbers of sweeps, of runs in each and of metric rows a run.
+func TestTreeForBench(t *testing.T) {
+	root := os.Getenv("ORCH_BENCH_TREE")
+	if root == "" {
+		t.Skip("makes trees for deploy/bench: set ORCH_BENCH_TREE")
+	}
+	var sweeps, runs, rows int
+	if _, err := fmt.Sscan(os.Getenv("ORCH_BENCH_SHAPE"), &sweeps, &runs, &rows); err != nil {
+		t.Fatal("ORCH_BENCH_SHAPE: want three numbers:", err)
+	}
+	for i := range sweeps {
+		finishedSweepIn(t, root, fmt.Sprintf("s%02d", i), runs, rows)
+	}
+}
+
 // BenchmarkCollect is the first collect of a finished sweep: read everything,
-// fold, and encode all tables.
+// fold, and write all tables to disk.
 func BenchmarkCollect(b *testing.B) {
 	for _, rows := range []int{0, 20} {
 		b.Run(fmt.Sprintf("100000runs/%drows", rows), func(b *testing.B) {
@@ -88,10 +113,9 @@ func BenchmarkCollect(b *testing.B) {
 					b.Fatal(err)
 				}
 				t, err := Fold(sn, Options{Series: true})
-				if err != nil {
-					b.Fatal(err)
+				if err == nil {
+					err = t.Store(s, "", nil)
 				}
-				err = t.Write(func(_ string, write func(io.Writer) error) error { return write(io.Discard) })
 				if err != nil || len(t.Runs) != 100_000 || len(t.Series) != rows*100_000 {
 					b.Fatal(err, len(t.Runs), len(t.Series))
 				}

@@ -46,6 +46,7 @@ var (
 	grid   = color.NRGBA{225, 225, 225, 255}
 	grey   = color.NRGBA{110, 110, 110, 255}
 	black  = color.NRGBA{0, 0, 0, 255}
+	white  = color.NRGBA{255, 255, 255, 255}
 )
 
 // MaxSeries is how many series a figure tells apart.

@@ -57,7 +57,13 @@ func gallery() map[string]*Figure {
 	heat.XLabels = []string{"0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03"}
 	heat.Cells[0][5] = math.NaN()
 	ranks := Ranks{Labels: []string{"net2", "net5", "net7", "a_very_long_method_name", "forest"}, Mean: []float64{4.4, 2.1, 1.6, 3.2, 3.7}, Distance: 1.4}
-	return map[string]*Figure{"ranks": ranks.Figure(), "curves": curves.Figure(), "points": points.Figure(), "forest": forest.Figure(), "heat": heat.Figure()}
+	parallel := Parallel{Axes: []ParallelAxis{
+		{"lr", []float64{0, 0.5, 1}, []string{"0.001", "0.01", "0.1"}}, {"width", []float64{0, 0.33, 0.67, 1}, []string{"8", "16", "32", "64"}},
+		{"optimiser", []float64{0, 1}, []string{"sgd", "adam"}}, {"test.accuracy", []float64{0, 1}, []string{"0.83", "0.97"}}}}
+	for i := range 24 {
+		parallel.Lines = append(parallel.Lines, []float64{float64(i%3) / 2, float64(i/3%4) / 3, float64(i / 12), float64(i*i%23) / 22})
+	}
+	return map[string]*Figure{"parallel": parallel.Figure(), "ranks": ranks.Figure(), "curves": curves.Figure(), "points": points.Figure(), "forest": forest.Figure(), "heat": heat.Figure()}
 }
 
 // bounds is a sink that fails for everything outside the figure, and collects
