@@ -35,7 +35,7 @@ func field(key string, v override.Value) override.Field {
 func table(key string, v override.Value) override.Value { return override.MapValue(field(key, v)) }
 
 // newSweep makes a sweep of n runs whose configs are x = 0..n-1.
-func newSweep(t *testing.T, n int, owes ...string) *results.Sweep {
+func newSweep(t testing.TB, n int, owes ...string) *results.Sweep {
 	t.Helper()
 	tree, err := results.Create(t.TempDir(), results.DefaultSettings())
 	if err != nil {
@@ -66,7 +66,7 @@ func newWorker(s *results.Sweep, f funcTrainer) *Worker {
 	return &Worker{Sweep: s, Group: "k", Holder: results.Self(), Trainer: f.pick, Log: zerolog.Nop()}
 }
 
-func states(t *testing.T, s *results.Sweep) ([]results.RunState, results.Counts) {
+func states(t testing.TB, s *results.Sweep) ([]results.RunState, results.Counts) {
 	t.Helper()
 	sn, err := s.Snapshot()
 	if err != nil {
