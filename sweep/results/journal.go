@@ -21,6 +21,7 @@ type Journal struct {
 	name     string   // file name of f
 	names    []string // of all files so far, f's last
 	size     int64    // bytes in f
+	torn     bool     // f may end in half a line: nothing more may be written to it
 	pending  []pendingLine
 	toMark   int // records of held generations that no mark covers
 	lastGrow time.Time
@@ -85,7 +86,7 @@ func (j *Journal) open() error {
 	if j.f != nil {
 		j.f.Close()
 	}
-	j.f, j.name, j.size = f, name, 0
+	j.f, j.name, j.size, j.torn = f, name, 0, true
 	j.names = append(j.names, name)
 	line := (&Record{Kind: RecordWorker, Time: now(), Worker: &j.holder}).appendLine(nil)
 	for _, p := range j.pending { // what the old file may have lost
@@ -96,6 +97,7 @@ func (j *Journal) open() error {
 	if err != nil {
 		return err
 	}
+	j.torn = false
 	return syncDir(j.sweep.dir, "journals")
 }
 
@@ -134,11 +136,16 @@ func (j *Journal) write(block string, line []byte) error {
 	if block != "" {
 		j.toMark++
 	}
-	n, err := j.f.Write(line)
-	j.size += int64(n)
-	j.lastGrow = time.Now()
-	if err == nil {
-		return nil
+	var err error
+	if !j.torn {
+		var n int
+		n, err = j.f.Write(line)
+		j.size += int64(n)
+		j.lastGrow = time.Now()
+		if err == nil {
+			return nil
+		}
+		j.torn = true
 	}
 	if err2 := j.open(); err2 != nil {
 		return fmt.Errorf("write journal: %w", errors.Join(err, err2))
@@ -172,6 +179,12 @@ func (j *Journal) Beat() error { return j.Append(Record{Kind: RecordBeat}) }
 func (j *Journal) sync() (name string, upto int64, err error) {
 	for try := 0; ; try++ {
 		j.mu.Lock()
+		if j.torn {
+			if err := j.open(); err != nil {
+				j.mu.Unlock()
+				return "", 0, fmt.Errorf("sync journal: %w", err)
+			}
+		}
 		f, name, upto, n := j.f, j.name, j.size, len(j.pending)
 		j.mu.Unlock()
 		err := f.Sync()
@@ -229,7 +242,7 @@ func (j *Journal) Mark() (fenced []string, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	fenced = j.meet(fences)
-	if j.name != name {
+	if j.name != name || j.torn {
 		return fenced, nil // the next mark covers the new file
 	}
 	mark := Record{Kind: RecordMark, Time: now(), Offset: upto}
@@ -248,6 +261,7 @@ func (j *Journal) Mark() (fenced []string, err error) {
 	j.size += int64(n)
 	j.lastGrow = time.Now()
 	if err != nil {
+		j.torn = true
 		if err := j.open(); err != nil {
 			return fenced, fmt.Errorf("write mark: %w", err)
 		}
