@@ -44,6 +44,8 @@ func TestProtocolModel(t *testing.T) {
 		{name: "last-wins seal", flags: "-DFIRST=0", broken: true},
 		{name: "own offset", flags: "-DWINNER=0", broken: true},
 
+		{name: "listings two ticks old", flags: "-DD=2 -DRUNS=1 -DKILLS=1", long: true},
+		{name: "two runs, the holder may die", flags: "-DKILLS=1", long: true},
 		{name: "two runs, no reader, power loss", flags: "-DREADERS=0 -DCRASH=1", long: true},
 		{name: "one run", flags: "-DRUNS=1", long: true},
 		{name: "one run, power loss", flags: "-DRUNS=1 -DCRASH=1", long: true},
