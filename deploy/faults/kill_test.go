@@ -101,7 +101,7 @@ func TestKillCollector(t *testing.T) {
 		if _, stderr, code := r.run(r.command("collect")); code != 0 {
 			t.Fatal(stderr)
 		}
-		files, err := filepath.Glob(filepath.Join(r.tree, "s/collected/[!.]*"))
+		files, err := filepath.Glob(filepath.Join(r.tree, "s/collected/[^.]*"))
 		if err != nil {
 			t.Fatal(err)
 		}
