@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
+
+	"orch/report"
 )
 
 // version is set by release builds: -ldflags "-X main.version=0.2.0".
@@ -34,7 +36,13 @@ func versionCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "version",
 		Usage: "print the version, the commit and the Go version",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "licenses", Usage: "also the licences of what is inside the binary"}},
 		Action: func(c *cli.Context) error {
+			if c.Bool("licenses") {
+				for _, text := range report.Licenses() {
+					fmt.Fprintf(p.stdout, "%s\n\n", text)
+				}
+			}
 			fmt.Fprintf(p.stdout, "orch %s %s %s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
