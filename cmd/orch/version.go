@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -39,8 +41,9 @@ func versionCommand(p *program) *cli.Command {
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "licenses", Usage: "also the licences of what is inside the binary"}},
 		Action: func(c *cli.Context) error {
 			if c.Bool("licenses") {
-				for _, text := range report.Licenses() {
-					fmt.Fprintf(p.stdout, "%s\n\n", text)
+				texts := report.Licenses()
+				for _, name := range slices.Sorted(maps.Keys(texts)) {
+					fmt.Fprintf(p.stdout, "== %s\n%s\n\n", name, texts[name])
 				}
 			}
 			fmt.Fprintf(p.stdout, "orch %s %s %s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
