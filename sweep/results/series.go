@@ -115,18 +115,13 @@ func (r *Row) appendLine(b []byte) []byte {
 	return sealLine(b, from)
 }
 
-func parseRow(body []byte) (r Row, err error) {
-	err = new(rowParser).parse(&r, body)
-	return r, err
-}
-
 // rowParser parses many rows with few allocations; see recordParser.
 type rowParser struct {
 	shared  bool
 	metrics []Metric
 }
 
-// parse is [parseRow] into a zero row.
+// parse reads the body of an intact line into a zero row.
 func (p *rowParser) parse(r *Row, body []byte) error {
 	s := scanner{b: body, shared: p.shared}
 	return s.object(func(key []byte) error {
