@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	"report/collect":        {"sweep/override", "sweep/results"},
 	"cmd/orch":              {"*"},
 	"deploy/faults":         {"*"},
+	"deploy/bench.d":        {},
 }
 
 // topLevel is every name that may stand at the root.
