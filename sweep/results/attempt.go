@@ -28,11 +28,11 @@ func AttemptName(retry, gen int) string {
 // MakeAttempt makes the folder runs/<run>/<attempt>.
 func (s *Sweep) MakeAttempt(run, attempt string) (*AttemptDir, error) {
 	name := "runs/" + run + "/" + attempt
-	err := s.dir.Mkdir(name, dirMode)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.dir.Mkdir("runs/"+run, dirMode); err == nil || errors.Is(err, fs.ErrExist) {
-			err = s.dir.Mkdir(name, dirMode)
-		}
+	// Most runs have one attempt, so the outer folder is made first: to find out
+	// that it is missing would be one more question to a file server.
+	err := s.dir.Mkdir("runs/"+run, dirMode)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = s.dir.Mkdir(name, dirMode)
 	}
 	// An existing folder is ours: only the holder of the generation makes it,
 	// and a reply may have been lost.
