@@ -140,7 +140,7 @@ func (f *fixture) dispatcher(argv ...string) *Dispatcher {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	p, err := pool.Open(pool.Options{NJobs: 2, StateDir: filepath.Join(f.root, "backends", "pool"), Grace: 2 * time.Second})
+	p, err := pool.Open(pool.Options{NJobs: 2, StateDir: filepath.Join(f.root, "backends", "pool"), Grace: 30 * time.Second})
 	if err != nil {
 		f.t.Fatal(err)
 	}
