@@ -230,7 +230,9 @@ func TestKilledWorkersAreReplaced(t *testing.T) {
 		for _, c := range d.Snapshot.OpenClaims() {
 			if len(killed) < 4 && !killed[c.Holder.Name] && c.Holder.Fate() == results.FateAlive {
 				killed[c.Holder.Name] = true
-				syscall.Kill(c.Holder.PID, syscall.SIGKILL)
+				if p, err := os.FindProcess(c.Holder.PID); err == nil {
+					p.Kill()
+				}
 			}
 		}
 	})
