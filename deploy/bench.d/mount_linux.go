@@ -277,9 +277,11 @@ func mount(rtt time.Duration, dir, mnt string) error {
 	}
 	way := &far{rtt: rtt, missed: map[string]bool{}}
 	root := &fs.LoopbackRoot{Path: dir, Dev: uint64(st.Dev)}
+	//lint:ignore SA1019 the loopback of this version of go-fuse asks for it
 	root.NewNode = func(r *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
 		return &node{LoopbackNode: fs.LoopbackNode{RootData: r}, far: way}
 	}
+	//lint:ignore SA1019 the loopback of this version of go-fuse asks for it
 	top := root.NewNode(root, nil, "", &st)
 	root.RootNode = top
 	cache := time.Minute
