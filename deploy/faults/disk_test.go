@@ -96,10 +96,13 @@ func TestUnwritableTree(t *testing.T) {
 		r.observe()
 		r.remount("ro")
 		r.write("s.toml", fmt.Sprintf(sweepFile, 3))
-		for _, args := range [][]string{{"submit", "s.toml"}, {"collect"}} {
+		for _, args := range [][]string{{"submit", "s.toml"}, {"collect", "--rebuild"}} {
 			if _, stderr, code := r.run(r.command(args...)); code == 0 || !bytes.Contains([]byte(stderr), []byte("read-only file system")) {
 				t.Errorf("%v on a read-only tree ends with code %d:\n%s", args, code, stderr)
 			}
+		}
+		if _, stderr, code := r.run(r.command("collect")); code != 0 { // with nothing new it has nothing to write
+			t.Errorf("collect of a finished sweep ends with code %d:\n%s", code, stderr)
 		}
 		if c := r.status(); c.Done != 4 {
 			t.Errorf("status of a read-only tree = %+v, want 4 done", c)
