@@ -60,8 +60,12 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, bool) {
 	return out.Bytes(), err == nil
 }
 
-// binaryHash returns the SHA-256 of this program.
-func binaryHash() string {
+// binaryHash returns the SHA-256 of this program. 40 MB take 30 ms, which a
+// submission of one run notices: commands that will need it call it in the
+// background as the first thing they do.
+var binaryHash = sync.OnceValue(hashBinary)
+
+func hashBinary() string {
 	path, err := os.Executable()
 	if err != nil {
 		return ""

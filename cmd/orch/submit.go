@@ -31,6 +31,7 @@ func (p *program) submit(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usage("orch submit wants a sweep file: orch submit sweep.toml")
 	}
+	go binaryHash() // provenance waits for it
 	path := c.Args().First()
 	primary, err := readSweepFile(path)
 	if err != nil {
