@@ -23,7 +23,7 @@ func cancelCommand(p *program) *cli.Command {
 			if c.NArg() == 0 {
 				return usage("orch cancel wants a sweep or runs: orch status lists the sweeps")
 			}
-			return p.eachTarget(c, func(s *results.Sweep, runs []*results.RunState) error {
+			return p.eachTarget(c, c.Args().Slice(), func(s *results.Sweep, runs []*results.RunState) error {
 				who := userName()
 				if runs == nil {
 					fmt.Fprintf(p.stdout, "%s: cancelled\n", s.Name)
@@ -49,17 +49,43 @@ func retryCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "retry",
 		Usage:     "open runs again that failed or were cancelled",
-		ArgsUsage: "SWEEP|RUN...",
+		ArgsUsage: "[SWEEP|RUN...]",
 		Description: "Of a sweep it opens every run that ended without a result, and lets go what was cancelled or held.\n" +
 			"Submit the sweep file again to execute them on this machine.",
-		Flags: []cli.Flag{resultsFlag(), &cli.BoolFlag{Name: "failed", Usage: "of a sweep only runs that failed, not cancelled ones"}},
+		Flags: []cli.Flag{resultsFlag(), &cli.BoolFlag{Name: "failed", Usage: "only runs that failed, not cancelled ones; without SWEEP|RUN of all sweeps"}},
 		Action: func(c *cli.Context) error {
-			if c.NArg() == 0 {
-				return usage("orch retry wants a sweep or runs: orch status lists the sweeps")
+			if c.NArg() > 0 {
+				return p.eachTarget(c, c.Args().Slice(), func(s *results.Sweep, runs []*results.RunState) error { return p.retry(c, s, runs) })
 			}
-			return p.eachTarget(c, func(s *results.Sweep, runs []*results.RunState) error { return p.retry(c, s, runs) })
+			if c.Bool("failed") {
+				return p.retryAllFailed(c)
+			}
+			return usage("orch retry wants a sweep or runs, or --failed for all sweeps: orch status lists them")
 		},
 	}
+}
+
+// retryAllFailed opens what failed in any sweep of the tree.
+func (p *program) retryAllFailed(c *cli.Context) error {
+	tree, err := openTree(c)
+	if err != nil {
+		return err
+	}
+	names, err := tree.Sweeps()
+	tree.Close()
+	if err != nil {
+		return err
+	}
+	return p.eachTarget(c, names, func(s *results.Sweep, _ []*results.RunState) error {
+		sn, err := s.Snapshot()
+		if err != nil {
+			return fmt.Errorf("sweep %s: %w", s.Name, err)
+		}
+		if counts := results.Count(sn.Derive()); counts.Failed+counts.Held == 0 {
+			return nil
+		}
+		return p.retry(c, s, nil)
+	})
 }
 
 func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunState) error {
@@ -67,10 +93,18 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 	defer m.close()
 	who := userName()
 	cause := "orch retry by " + who
-	if runs == nil {
+	orders, err := s.Orders(nil)
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", s.Name, err)
+	}
+	stopped := orders.Of("") // the sweep as a whole
+	// --failed leaves a cancel alone, but what failed often enough to hold the
+	// sweep is not tried again while it is held.
+	if stopped != nil && runs == nil && (!c.Bool("failed") || stopped.Action == results.ActionHold) {
 		if err := s.Give(results.ActionGo, "", cause, who); err != nil {
 			return err
 		}
+		stopped = nil
 	}
 	r, err := dispatch.Retry(s, func(st results.RunState) bool {
 		if runs != nil {
@@ -82,12 +116,15 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 		return fmt.Errorf("sweep %s: %w", s.Name, err)
 	}
 	fmt.Fprintf(p.stdout, "%s: %d runs get another try, %d are let go; orch submit of the same file executes them\n", s.Name, r.Again, r.Freed)
+	if stopped != nil {
+		fmt.Fprintf(p.stdout, "%s: nothing starts, for the sweep is stopped (%s: %s): orch retry %s lets it go\n", s.Name, stopped.Action, stopped.Cause, s.Name)
+	}
 	return nil
 }
 
-// eachTarget calls f for every sweep that the arguments name or have runs of; of
-// a whole sweep runs is nil.
-func (p *program) eachTarget(c *cli.Context, f func(s *results.Sweep, runs []*results.RunState) error) error {
+// eachTarget calls f for every sweep that the words name or have runs of; of a
+// whole sweep runs is nil.
+func (p *program) eachTarget(c *cli.Context, words []string, f func(s *results.Sweep, runs []*results.RunState) error) error {
 	tree, err := openTree(c)
 	if err != nil {
 		return err
@@ -97,7 +134,7 @@ func (p *program) eachTarget(c *cli.Context, f func(s *results.Sweep, runs []*re
 	if err != nil {
 		return err
 	}
-	for _, word := range c.Args().Slice() {
+	for _, word := range words {
 		isSweep := false
 		for _, n := range names {
 			isSweep = isSweep || n == word
