@@ -33,6 +33,7 @@ type Dispatcher struct {
 	// the sweep's retry policy is left to other Steps.
 	Workers func(table override.Value) (workers, parallel int, known bool, err error)
 
+	seen       *results.Observations
 	remembered time.Time         // when observations were saved last
 	barren     map[string]int    // by key: submissions in a row whose workers claimed nothing
 	claims     int               // generations claimed when the last submission was made
@@ -224,7 +225,7 @@ func (d *Dispatcher) reconcile(subs []*results.Submission, jobs workers) error {
 // bury closes the generations of dead holders: at once where death is proven,
 // else after a fence and the grace time.
 func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
-	seen, err := d.Sweep.Observations()
+	seen, err := d.observations()
 	if err != nil {
 		return err
 	}
@@ -262,6 +263,15 @@ func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
 		errs = append(errs, seen.Save())
 	}
 	return errors.Join(errs...)
+}
+
+// observations returns what this host has seen, in this process and others.
+func (d *Dispatcher) observations() (seen *results.Observations, err error) {
+	if d.seen != nil {
+		return d.seen, d.seen.Refresh()
+	}
+	d.seen, err = d.Sweep.Observations()
+	return d.seen, err
 }
 
 // rememberEvery bounds how often a process that makes many Steps writes down

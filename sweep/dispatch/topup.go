@@ -17,14 +17,8 @@ import (
 // gone for the others.
 func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
 	claimable := d.Snapshot.Claimable(out.States)
-	busy := map[string]map[string]bool{}
-	for _, c := range d.Snapshot.OpenClaims() {
-		if busy[c.Key] == nil {
-			busy[c.Key] = map[string]bool{}
-		}
-		busy[c.Key][c.Holder.Name] = true
-	}
 	alive, unknown := map[string]int{}, map[string]int{}
+	ours := map[string]bool{} // submissions with workers among these
 	for _, sub := range subs {
 		if sub.Intent == nil {
 			continue
@@ -32,9 +26,21 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 		key := sub.Intent.Group
 		n := jobs.alive(sub.Intent.Key)
 		alive[key] += n
-		if n == 0 && sub.Answer == nil { // may exist, may not: counts as if it did
+		if n == 0 && sub.Answer == nil && mayExist(sub) { // counts as if it did
 			unknown[key] += sub.Intent.Workers
+			n = sub.Intent.Workers
 		}
+		ours[sub.Intent.Key] = n > 0
+	}
+	busy := map[string]map[string]bool{}
+	for _, c := range d.Snapshot.OpenClaims() {
+		if !ours[c.Holder.Key] { // another host's pool, or dead: it is none of those that may be idle
+			continue
+		}
+		if busy[c.Key] == nil {
+			busy[c.Key] = map[string]bool{}
+		}
+		busy[c.Key][c.Holder.Name] = true
 	}
 	used := map[launcher.Launcher]float64{} // share of the machine, by launcher
 	for _, key := range d.Snapshot.Plan.Keys() {
@@ -82,6 +88,13 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 		return errors.Join(errs...) // one submission number was seen; the next Step goes on
 	}
 	return errors.Join(errs...)
+}
+
+// mayExist tells of a submission without an answer whether it can have workers
+// that take work from ours. A pool's are on the host of its submitter: those of
+// another host do not count here, and after its death there are none.
+func mayExist(sub *results.Submission) bool {
+	return sub.Intent.Backend != "pool" || sub.Intent.By.Fate() == results.FateAlive
 }
 
 // fit returns how many workers of a request the machine can run at once.

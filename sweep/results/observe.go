@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,31 +49,39 @@ func (s *Sweep) Observations() (*Observations, error) {
 	self := Self()
 	o := &Observations{sweep: s, data: observed{Format: Format, Host: self.Host, Boot: self.Boot,
 		Workers: map[string]seen{}, Fences: map[string]float64{}}}
-	names, err := list(s.dir, "observations")
+	return o, o.Refresh()
+}
+
+// Refresh adds what other processes of this host have written since. What this
+// one has seen and not saved stays: who makes many Steps keeps its Observations,
+// else a grace time that is longer than the time between two saves begins again
+// and again.
+func (o *Observations) Refresh() error {
+	names, err := list(o.sweep.dir, "observations")
 	if err != nil {
-		return nil, fmt.Errorf("list observations: %w", err)
+		return fmt.Errorf("list observations: %w", err)
 	}
 	for _, n := range names {
-		if !strings.HasPrefix(n, safeName(self.Host)+"-") {
+		if !strings.HasPrefix(n, safeName(o.data.Host)+"-") || slices.Contains(o.merged, n) {
 			continue
 		}
 		var old observed
-		err := decodeWhole(s.dir, "observations/"+n, &old)
+		err := decodeWhole(o.sweep.dir, "observations/"+n, &old)
 		var damaged *DamagedError
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // merged by another process just now
 			continue
 		case errors.As(err, &damaged):
 		case err != nil:
-			return nil, err
-		case old.Host != self.Host:
+			return err
+		case old.Host != o.data.Host:
 			continue
-		case old.Boot == self.Boot && self.Boot != "":
+		case old.Boot == o.data.Boot && o.data.Boot != "":
 			o.merge(old)
 		}
 		o.merged = append(o.merged, n) // a former boot's memory is worth nothing
 	}
-	return o, nil
+	return nil
 }
 
 // merge takes over what another observation of this boot knows: of two for the
@@ -153,19 +162,21 @@ func (o *Observations) Save() error {
 	if !o.fresh || o.data.Boot == "" {
 		return nil
 	}
+	var kept []string
 	if len(o.data.Workers)+len(o.data.Fences) > 0 {
 		b, err := encodeWhole(o.data)
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("observations/%s-%s.json", safeName(o.data.Host), randomHex(6))
-		if _, err := putNew(o.sweep.dir, name, b); err != nil {
+		name := fmt.Sprintf("%s-%s.json", safeName(o.data.Host), randomHex(6))
+		if _, err := putNew(o.sweep.dir, "observations/"+name, b); err != nil {
 			return fmt.Errorf("save observations: %w", err)
 		}
+		kept = []string{name}
 	}
 	for _, n := range o.merged {
 		o.sweep.dir.Remove("observations/" + n) // another process may have been first
 	}
-	o.merged, o.fresh = nil, false
+	o.merged, o.fresh = kept, false
 	return nil
 }

@@ -1,0 +1,74 @@
+package dispatch
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"orch/sweep/results"
+)
+
+// elsewhere is a process of another host, of which nothing can be told here.
+func elsewhere() results.Holder {
+	h := results.Self()
+	h.Host, h.Machine, h.Boot = "elsewhere", "", "another boot"
+	return h
+}
+
+// short makes the tree's times short; a fixture's is made with the usual ones.
+func (f *fixture) short(dirCache, silence float64) {
+	f.tree.DirCache, f.tree.Silence, f.tree.Beat = dirCache, silence, silence/3
+}
+
+// A worker of another host falls silent. Its block is open again after the
+// silence and the grace, however long that is and however often this process
+// looks in between.
+func TestSilentWorkerElsewhere(t *testing.T) {
+	f := newFixture(t)
+	f.short(0.5, 0.3)
+	f.publish(twelve, results.KindPlan)
+	dead := f.dispatcher()
+	board, err := f.s.Board(dead.Snapshot.Plan.Keys()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := f.s.OpenJournal(elsewhere())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if h, err := board.Claim(func() (*results.Journal, error) { return j, nil }); err != nil || h == nil {
+		t.Fatalf("Claim = %v, %v", h, err)
+	}
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := f.dispatcher().Drive(ctx, nil, func(*Outcome) {})
+	if err != nil || out.Counts.Done != 12 {
+		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)
+	}
+	// Silence and grace are 1.3 s. The bound is below the 20 s after which a
+	// process writes down what it has seen: it must not wait for its own note.
+	if took := time.Since(begin); took < 1300*time.Millisecond || took > 15*time.Second {
+		t.Errorf("it took %v, want the silence, the grace and little more", took)
+	}
+	f.sound()
+}
+
+// A host dies between a submission's intent and its answer, and never comes
+// back. Its workers, if there are any, are no reason to start none here.
+func TestUnansweredSubmissionElsewhere(t *testing.T) {
+	f := newFixture(t)
+	f.publish(twelve, results.KindPlan)
+	d := f.dispatcher()
+	in := results.Intent{Key: "orch-s-elsewhere", Group: d.Snapshot.Plan.Keys()[0], Backend: "pool", Workers: 12, By: elsewhere()}
+	if _, err := f.s.Submit(0, in); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if out, err := d.Drive(ctx, nil, func(*Outcome) {}); err != nil || out.Counts.Done != 12 {
+		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)
+	}
+	f.sound()
+}
