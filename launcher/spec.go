@@ -100,6 +100,9 @@ var fields = []field{
 	{"tasks", whole(1, func(s *Spec) *int { return &s.Tasks })},
 }
 
+// CommonKeys returns the keys that every backend knows.
+func CommonKeys() []string { return commonKeys() }
+
 func commonKeys() []string {
 	keys := make([]string, len(fields))
 	for i, f := range fields {

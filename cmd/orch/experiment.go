@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"orch/configs"
+	"orch/launcher"
 	"orch/report"
 	"orch/sweep"
 	"orch/sweep/compose"
@@ -58,19 +59,20 @@ func runFlags() []cli.Flag {
 // configs inside the binary.
 func (p *program) source(c *cli.Context) (*compose.Source, error) {
 	s := &compose.Source{Env: os.LookupEnv, Now: time.Now()}
-	dir := c.String("config-dir")
-	if dir == "" {
-		dir = "configs"
-	}
+	dir := configDir(c)
 	st, err := os.Stat(dir)
 	switch {
 	case err == nil && st.IsDir():
-		s.Layers = append(s.Layers, compose.Layer{Label: filepath.ToSlash(dir), FS: os.DirFS(dir)})
+		s.Layers = append(s.Layers, compose.Layer{Label: filepath.ToSlash(dir), FS: withoutProfiles{os.DirFS(dir), dir}})
 	case c.String("config-dir") != "":
 		return nil, usage("--config-dir %s: no such folder", dir)
 	}
 	s.Layers = append(s.Layers, compose.Layer{Label: "embedded", FS: configs.FS})
-	return s, nil
+	here, err := findCluster(dir)
+	if here != nil {
+		s.Place = &here.place
+	}
+	return s, err
 }
 
 // sourceFor is source for a primary config. A sweep file that runs a program
@@ -152,6 +154,7 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 	if l := c.String("launcher"); l != "" {
 		overrides = append(overrides[:len(overrides):len(overrides)], "+launcher="+l)
 	}
+	overrides = launcherKeys(overrides)
 	req := sweep.Request{
 		Source: source, Primary: primary, Overrides: overrides, Env: envOverrides(), Multirun: multirun,
 		Launcher: defaultLauncher, Checker: checkConfig, MaxRuns: c.Int("max-runs"), AllowEmpty: c.Bool("allow-empty"),
@@ -173,6 +176,9 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 	if err := judge(plan); err != nil {
 		return nil, asUsage(err)
 	}
+	if err := p.checkFits(c, plan); err != nil {
+		return nil, asUsage(err)
+	}
 	// The tree knows the names that runs have already.
 	known, next, err := knownNames(resultsRoot(c), x.name)
 	if err != nil {
@@ -185,6 +191,22 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 		fmt.Fprintf(p.stderr, "orch: %s\n", n)
 	}
 	return x, nil
+}
+
+// launcherKeys lets a launcher's key be set that its file does not have:
+// launcher.partition=short needs no + in front, since the launcher knows the key.
+func launcherKeys(overrides []string) []string {
+	known := launcher.CommonKeys()
+	for _, b := range backends {
+		known = append(known, b.Keys...)
+	}
+	list := slices.Clone(overrides)
+	for i, o := range list {
+		if key, _, ok := strings.Cut(strings.TrimPrefix(o, "launcher."), "="); ok && strings.HasPrefix(o, "launcher.") && key != "name" && key != "backend" && slices.Contains(known, key) {
+			list[i] = "++" + o
+		}
+	}
+	return list
 }
 
 // envOverrides are overrides from the environment: stronger than any file,

@@ -7,6 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"orch/launcher"
+	"orch/launcher/slurm"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
@@ -61,6 +63,15 @@ type groupJSON struct {
 	MemMiB   int            `json:"mem_mib"`
 	GPUs     int            `json:"gpus"`
 	Parallel int            `json:"parallel"` // runs that one worker executes at once
+	Workers  int            `json:"workers"`  // at most so many at once; 0: not known here
+	Round    *roundJSON     `json:"round"`    // null: a worker's time has no end
+}
+
+// roundJSON is what the workers take at most before they are asked for again.
+type roundJSON struct {
+	Seconds   float64 `json:"seconds"` // of each
+	CoreHours float64 `json:"core_hours"`
+	GPUHours  float64 `json:"gpu_hours"`
 }
 
 // diffJSON compares with the runs that the sweep has planned.
@@ -141,7 +152,7 @@ func describe(x *experiment, root string, all bool) (*planJSON, error) {
 	}
 	for _, g := range x.plan.Groups {
 		spec, _ := parseLauncher(g.Launcher) // judged before
-		out.Groups = append(out.Groups, groupJSON{g.Runs, g.Launcher, spec.CPUs, spec.MemMiB, spec.GPUs, spec.Parallel})
+		out.Groups = append(out.Groups, newGroupJSON(g, spec))
 	}
 	known := map[string]*results.RunState{}
 	if old != nil {
@@ -258,6 +269,9 @@ func (p *program) printPlan(out *planJSON, all bool) {
 	fmt.Fprint(w, alignTable(rows, !p.outTTY), "\n")
 	for _, g := range out.Groups {
 		fmt.Fprintf(w, "%d %s on %s\n", g.Runs, plural(g.Runs, "run", "runs"), g)
+		if line := g.round(); line != "" {
+			fmt.Fprintf(w, "workers  %s\n", line)
+		}
 	}
 	if e := out.Estimate; e != nil {
 		line := "cost     " + e.String()
@@ -281,6 +295,45 @@ func (p *program) printPlan(out *planJSON, all bool) {
 			}
 		}
 	}
+}
+
+// newGroupJSON describes a resource request. How many workers fit this machine
+// is the pool's to say when they start; on a scheduler it is what the user
+// allows, and no more than there are runs.
+func newGroupJSON(g results.Group, spec launcher.Spec) groupJSON {
+	j := groupJSON{Runs: g.Runs, Launcher: g.Launcher, CPUs: spec.CPUs, MemMiB: spec.MemMiB, GPUs: spec.GPUs, Parallel: spec.Parallel}
+	if spec.Backend != slurm.Backend.Name {
+		return j
+	}
+	most := slurm.DefaultMaxWorkers
+	if n, ok := launcher.Int(spec.Options["max_workers"]); ok && n > 0 {
+		most = n
+	}
+	if spec.Workers > 0 {
+		most = min(most, spec.Workers)
+	}
+	j.Workers = min(most, (g.Runs+spec.Parallel-1)/spec.Parallel)
+	if spec.Time > 0 {
+		h := spec.Time.Hours() * float64(j.Workers*max(1, spec.Nodes))
+		j.Round = &roundJSON{Seconds: spec.Time.Seconds(), CoreHours: h * float64(spec.CPUs*max(1, spec.Tasks)), GPUHours: h * float64(spec.GPUs)}
+	}
+	return j
+}
+
+// round says how many workers the group may have and what they may take.
+func (g groupJSON) round() string {
+	if g.Workers == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("%d at most", g.Workers)
+	if r := g.Round; r != nil {
+		s += fmt.Sprintf(", which may take %s core hours", hours(r.CoreHours))
+		if r.GPUHours > 0 {
+			s += fmt.Sprintf(" and %s GPU hours", hours(r.GPUHours))
+		}
+		s += " before they are asked for again; they leave when nothing is left"
+	}
+	return s
 }
 
 // String says what one worker of the group gets.

@@ -25,6 +25,7 @@ type Source struct {
 	Layers []Layer                          // the first that has a file wins
 	Env    func(name string) (string, bool) // for ${env:...}; nil: no environment
 	Now    time.Time                        // for ${now:...}; fixed once per sweep
+	Place  *Place                           // what the machine says; nil: nothing
 
 	mu     sync.Mutex
 	files  map[string]*loaded
@@ -63,7 +64,7 @@ func (s *Source) read(name string) (*file, error) {
 	if !fs.ValidPath(name) || name == "." || strings.Contains(name, "\\") {
 		return nil, nil
 	}
-	for _, layer := range s.Layers {
+	for i, layer := range s.Layers {
 		label := path.Join(layer.Label, name+ext)
 		text, err := readBounded(layer.FS, name+ext)
 		switch {
@@ -72,7 +73,11 @@ func (s *Source) read(name string) (*file, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read config %s: %w", label, err)
 		}
-		return parseFile(name, label, text)
+		f, err := parseFile(name, label, text)
+		if err != nil || s.Place == nil {
+			return f, err
+		}
+		return f, s.Place.adapt(f, i == len(s.Layers)-1)
 	}
 	return nil, nil
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"orch/launcher"
+	"orch/launcher/slurm"
+	"orch/sweep"
+	"orch/sweep/results"
+)
+
+// partitionsPatience is how long a plan waits for the cluster to say what its
+// partitions are. Without an answer it goes on with what the profile says.
+const partitionsPatience = 5 * time.Second
+
+// checkFits refuses a plan whose workers no partition could ever run: Slurm
+// takes such jobs, and lets them wait for ever. What is known comes from the
+// cluster profile and from what the cluster said within the last day; if it
+// said nothing yet and sbatch is here, it is asked once.
+func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
+	var told, asked []slurm.Partition
+	var errs []error
+	known := false
+	for _, g := range plan.Groups {
+		spec, problems := parseLauncher(g.Launcher)
+		if spec.Backend != slurm.Backend.Name || len(problems) > 0 {
+			continue
+		}
+		if !known {
+			known = true
+			if here, err := findCluster(configDir(c)); err == nil && here != nil {
+				told = here.partitions
+			}
+			asked = p.partitions(resultsRoot(c), spec)
+		}
+		for _, ps := range [][]slurm.Partition{told, asked} {
+			if err := slurm.Judge(ps, spec); err != nil {
+				errs = append(errs, placed(plan, err))
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// placed puts in front of a launcher's complaint where the value was written.
+func placed(plan *sweep.Plan, err error) error {
+	var key *launcher.KeyError
+	if !errors.As(err, &key) || len(plan.Groups) != 1 {
+		return err
+	}
+	if at := plan.Composed(0).Origin(key.Key).String(); at != "" {
+		return &placedError{at, err}
+	}
+	return err
+}
+
+type placedError struct {
+	at  string
+	err error
+}
+
+func (e *placedError) Error() string { return e.at + ": " + e.err.Error() }
+func (e *placedError) Unwrap() error { return e.err }
+
+// partitions returns what this machine's cluster gives, nil if that is not known.
+func (p *program) partitions(root string, spec launcher.Spec) []slurm.Partition {
+	state := ""
+	if tree, err := results.Open(root); err == nil {
+		state = tree.BackendDir(spec.Backend)
+		tree.Close()
+		if ps, ok := slurm.RememberedPartitions(state); ok {
+			return ps
+		}
+	}
+	l, err := backends.Open(p.ctx, launcher.Setup{Spec: spec, StateDir: state})
+	if err != nil {
+		return nil
+	}
+	s, ok := launcher.As[*slurm.Slurm](l)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, partitionsPatience)
+	defer cancel()
+	ps, err := s.Partitions(ctx)
+	if err != nil {
+		p.log.Debug().Err(err).Msg("partitions are not known")
+		return nil
+	}
+	return ps
+}
