@@ -199,8 +199,19 @@ func (x *expander) owe(whole override.Value) {
 		owe(s)
 	}
 	program, _ := whole.Get("task.metrics")
-	for _, f := range program.Fields() {
-		owe(f.Key.Text())
+	oweLeaves("", program, owe)
+}
+
+// oweLeaves owes every pattern of [task.metrics] under its dotted name, however
+// TOML has split it into tables.
+func oweLeaves(prefix string, table override.Value, owe func(string)) {
+	for _, f := range table.Fields() {
+		name := prefix + f.Key.Text()
+		if f.Val.Kind() == override.Map {
+			oweLeaves(name+".", f.Val, owe)
+			continue
+		}
+		owe(name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"sort"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -215,6 +216,15 @@ func TestDesignProgram(t *testing.T) {
 	}
 	if got := strings.Join(p.Owes, " "); got != "accuracy" {
 		t.Errorf("Owes = %q, want accuracy", got)
+	}
+}
+
+// TOML splits a dotted name into tables; what is owed is the whole name.
+func TestDottedMetricsAreOwed(t *testing.T) {
+	p := expand(t, file("name = \"sk\"\n[task]\ncommand = [\"x\"]\n[task.metrics]\ntest.acc = 'a=(.)'\n\"val.loss\" = 'b=(.)'\n"))
+	sort.Strings(p.Owes)
+	if got := strings.Join(p.Owes, " "); got != "test.acc val.loss" {
+		t.Errorf("Owes = %q, want test.acc val.loss", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func (p *program) worker(c *cli.Context) error {
 		Sweep: s, Group: c.String("group"), Holder: h,
 		Parallel: c.Int("parallel"), Threads: c.Int("threads"), GPUs: visibleGPUs(),
 		Timeout: c.Duration("timeout"), Stall: c.Duration("stall"),
-		Durable: c.Bool("durable"), Trainer: trainerFor, Log: p.log,
+		Durable: c.Bool("durable"), Trainer: trainerFor, Log: p.log, Env: callable(),
 	}
 	if d := c.Duration("time"); d > 0 {
 		w.Deadline = time.Now().Add(d)
@@ -75,6 +76,28 @@ func (p *program) worker(c *cli.Context) error {
 		return fmt.Errorf("worker: %w", err)
 	}
 	return nil
+}
+
+// callable returns what lets programs call orch metric: the last entry of their
+// PATH, so that it hides nothing of theirs, and the binary's own name for those
+// whose PATH is made anew.
+func callable() []string {
+	exe, err := os.Executable()
+	if err == nil {
+		exe, err = filepath.EvalSymlinks(exe)
+	}
+	if err != nil {
+		return nil
+	}
+	env := []string{"ORCH_BIN=" + exe}
+	if folder := results.CallFolder(exe); folder != "" {
+		path := os.Getenv("PATH")
+		if path != "" {
+			path += string(filepath.ListSeparator)
+		}
+		env = append(env, "PATH="+path+folder)
+	}
+	return env
 }
 
 // visibleGPUs are the devices that the launcher gave this worker.

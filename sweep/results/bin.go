@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // FreezeBinary puts a copy of a program into the tree's bin/ folder, named by
@@ -25,10 +26,11 @@ func (t *Tree) FreezeBinary(program string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("freeze binary: %w", err)
 	}
-	name := "bin/orch-" + hex.EncodeToString(sum.Sum(nil)[:8])
+	hash := hex.EncodeToString(sum.Sum(nil)[:8])
+	name := "bin/orch-" + hash
 	path := filepath.Join(t.path, name)
 	if st, err := t.root.Stat(name); err == nil && st.Size() == size {
-		return path, nil
+		return path, t.callName(hash)
 	}
 	if err := t.root.Mkdir("bin", dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("freeze binary: %w", err)
@@ -54,5 +56,31 @@ func (t *Tree) FreezeBinary(program string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("freeze binary: %w", err)
 	}
-	return path, syncDir(t.root, "bin")
+	return path, errors.Join(t.callName(hash), syncDir(t.root, "bin"))
+}
+
+// callName makes bin/<hash>/orch, a link to the frozen binary under the name by
+// which the programs of runs call it, alone in a folder that fits into a PATH.
+func (t *Tree) callName(hash string) error {
+	folder := "bin/" + hash
+	if err := t.root.Mkdir(folder, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("freeze binary: %w", err)
+	}
+	if err := t.root.Symlink("../orch-"+hash, folder+"/orch"); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("freeze binary: %w", err)
+	}
+	return nil
+}
+
+// CallFolder returns the folder in which a binary can be called as orch, or
+// nothing if there is none.
+func CallFolder(binary string) string {
+	folder, name := filepath.Split(binary)
+	if hash, ok := strings.CutPrefix(name, "orch-"); ok {
+		folder, name = filepath.Join(folder, hash), "orch"
+	}
+	if target, err := filepath.EvalSymlinks(filepath.Join(folder, "orch")); err != nil || name != "orch" || target != binary {
+		return ""
+	}
+	return filepath.Clean(folder)
 }

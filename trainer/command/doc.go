@@ -40,20 +40,24 @@
 // over all of these:
 //
 //	ORCH_RUN_DIR ORCH_RUN_ID ORCH_RUN_NAME ORCH_SWEEP ORCH_CONFIG ORCH_THREADS
+//	ORCH_SUBMIT_DIR where submit was typed
+//	ORCH_GPUS       as {gpus}, if orch deals them
 //	ORCH_SEED       if the config has a seed
 //	ORCH_METRICS    a file to append metrics to, see below
 //	ORCH_CKPT_DIR   an existing folder for checkpoints
 //	ORCH_RESUME     as {resume}; set, but empty, on a fresh start
 //	CUDA_VISIBLE_DEVICES, OMP_NUM_THREADS and its kin
 //	PYTHONUNBUFFERED=1, so that the log of a killed script is whole
-//	WANDB_RUN_GROUP WANDB_NAME WANDB_DIR MLFLOW_EXPERIMENT_NAME TENSORBOARD_LOGDIR
+//	WANDB_RUN_GROUP WANDB_NAME WANDB_DIR WANDB_MODE=offline
+//	MLFLOW_EXPERIMENT_NAME TENSORBOARD_LOGDIR
 //
-// The last two lines do not replace what the user has exported.
+// The last three lines do not replace what the user has exported. A worker also
+// sees to it that orch is in PATH, for orch metric.
 //
 // # Metrics
 //
-// Three ways back, which may be mixed; a pattern wins over metrics.json, which
-// wins over $ORCH_METRICS:
+// Ways back, which may be mixed; a pattern wins over metrics.json, which wins
+// over $ORCH_METRICS:
 //
 //   - a regular expression on the log, matched line by line (a carriage return
 //     ends a line too, so progress bars work). Its first group, or the one
@@ -63,6 +67,8 @@
 //     visible while the run goes on, and their last value is the result. NaN
 //     and Infinity are read in the spelling of Python's json.
 //     {"checkpoint":"ckpt/5.pt","step":5} says that this file is complete.
+//   - orch metric loss=0.3 --step 5, called by the program: it appends such a
+//     line ([Append]). Calls may come at the same time.
 //   - a JSON file $ORCH_RUN_DIR/metrics.json, left at the end: {"test":
 //     {"accuracy":0.9}} is the metric test.accuracy. Lists and strings in it are
 //     not metrics.

@@ -60,6 +60,7 @@ func (t *task) environment(r *trainer.Run, dir string, inherited []string) ([]st
 	e.set("WANDB_RUN_GROUP", r.Sweep)
 	e.set("WANDB_NAME", r.Name)
 	e.set("WANDB_DIR", r.Dir)
+	e.set("WANDB_MODE", "offline") // compute nodes see no network; wandb sync uploads later
 	e.set("MLFLOW_EXPERIMENT_NAME", r.Sweep)
 	e.set("TENSORBOARD_LOGDIR", r.Dir)
 	e.add(inherited)
@@ -79,14 +80,17 @@ func (t *task) environment(r *trainer.Run, dir string, inherited []string) ([]st
 	e.set("ORCH_CONFIG", filepath.Join(r.Dir, results.ConfigFile))
 	e.set("ORCH_CKPT_DIR", filepath.Join(r.Dir, results.CheckpointsDir))
 	e.set("ORCH_RESUME", r.Resume)
-	e.set("ORCH_METRICS", filepath.Join(r.Dir, metricsFile))
+	e.set(MetricsVariable, filepath.Join(r.Dir, metricsFile))
 	threads, _ := vals("threads")
 	e.set("ORCH_THREADS", threads)
+	e.set("ORCH_SUBMIT_DIR", r.Workdir)
 	for _, name := range threadVariables {
 		e.set(name, threads)
 	}
 	if r.GPUs != nil {
-		e.set("CUDA_VISIBLE_DEVICES", strings.Join(r.GPUs, ","))
+		gpus := strings.Join(r.GPUs, ",")
+		e.set("ORCH_GPUS", gpus)
+		e.set("CUDA_VISIBLE_DEVICES", gpus)
 	}
 	e.add(r.Env)
 	for _, v := range t.env {

@@ -46,7 +46,7 @@ func TestEnvironment(t *testing.T) {
 		"CUDA_VISIBLE_DEVICES": "1,2", "FROM_WORKER": "x", "ORCH_SWEEP": "worker's", "ORCH_RUN_DIR": r.Dir, "ORCH_RUN_ID": "r1",
 		"ORCH_RUN_NAME": "c=1", "ORCH_SEED": "7", "ORCH_THREADS": "3", "ORCH_RESUME": "", "ORCH_CKPT_DIR": filepath.Join(r.Dir, "ckpt"),
 		"ORCH_METRICS": filepath.Join(r.Dir, "metrics.jsonl"), "ORCH_CONFIG": filepath.Join(r.Dir, "config.toml"), "PWD": r.Workdir,
-		"PYTHONUNBUFFERED": "1",
+		"PYTHONUNBUFFERED": "1", "WANDB_MODE": "offline", "ORCH_GPUS": "1,2", "ORCH_SUBMIT_DIR": r.Workdir,
 	} {
 		if got := getenv(env, name); got != want || !names[name] {
 			t.Errorf("%s = %q, want %q", name, got, want)

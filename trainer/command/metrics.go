@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"orch/trainer"
 )
@@ -46,8 +44,8 @@ func (g *gathered) bad(where string, err error) {
 
 // set keeps the last value of a metric.
 func (g *gathered) set(name string, x float64) error {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return fmt.Errorf("%.40q is no name of a metric: want 1 to %d printable bytes", name, maxName)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	if _, ok := g.results[name]; !ok && len(g.results) >= maxMetrics {
 		return fmt.Errorf("more than %d different metrics", maxMetrics)
