@@ -235,8 +235,8 @@ func TestCancelReachesARunningRun(t *testing.T) {
 	if _, err := newWorker(s, train).Run(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(begin); d > 10*time.Second {
-		t.Errorf("the cancel took %v, want less than 10 s", d)
+	if d, want := time.Since(begin), 10*lookEvery; d > want { // 10 s are promised, of a machine that is not overloaded
+		t.Errorf("the cancel took %v, want less than %v", d, want)
 	}
 	st, c := states(t, s)
 	if c.Cancelled != 1 || c.Done != 1 || st[0].End.Class != results.Cancelled {

@@ -210,7 +210,7 @@ func damageable(t *testing.T) *rig {
 	r := newRig(t, 0)
 	r.write("s.toml", `name = "s"
 [task]
-command = ["sh", "-c", "if [ {seed} = 3 ] && [ ! -e mended ]; then exit 9; fi; sleep 0.0{seed}; for i in 1 2 3; do echo acc=1{seed}$i; done"]
+command = ["sh", "-c", "while [ {seed} = 0 ] && [ ! -e killed ]; do sleep 0.01; done; if [ {seed} = 3 ] && [ ! -e mended ]; then exit 9; fi; sleep 0.0{seed}; for i in 1 2 3; do echo acc=1{seed}$i; done"]
 [task.metrics]
 acc = 'acc=([0-9]+)'
 [sweep]
@@ -234,6 +234,7 @@ run_time = "1s"
 			}
 		}
 	}
+	r.write("killed", "") // the first run waits for it, so that the kill always meets a worker
 	<-ended
 	r.write("mended", "")
 	for _, args := range [][]string{{"cancel", "s"}, {"retry", "s"}, {"submit", "s.toml"}, {"collect"}} {

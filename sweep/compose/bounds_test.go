@@ -53,8 +53,8 @@ func TestBounds(t *testing.T) {
 			if got := ClassOf(err); got != tt.class || err != nil && got == "" {
 				t.Errorf("class %q (%.200v), want %q", got, err, tt.class)
 			}
-			if d := time.Since(start); d > 5*time.Second {
-				t.Errorf("took %v, want a fraction of a second", d)
+			if d := time.Since(start); d > time.Minute { // a loaded machine is slow; what is not bounded takes hours
+				t.Errorf("took %v, which is a fraction of a second where nothing else runs", d)
 			}
 		})
 	}

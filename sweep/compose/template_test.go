@@ -161,8 +161,8 @@ func TestTemplateOfMany(t *testing.T) {
 	if got := len(tpl.Dependents()); got != n {
 		t.Errorf("%d dependents, want %d", got, n)
 	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("took %v, want a fraction of a second", d)
+	if d := time.Since(start); d > time.Minute { // a loaded machine is slow; what is not bounded takes hours
+		t.Errorf("took %v, which is a fraction of a second where nothing else runs", d)
 	}
 }
 
