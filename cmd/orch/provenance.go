@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -18,6 +20,15 @@ import (
 	"orch/sweep/results"
 )
 
+// lookAround finds out in the background where a submission comes from, as the
+// first thing that a command does which will need it: git takes as long as all
+// the rest of submitting one run. What it returns waits for the answer.
+func (p *program) lookAround() (provenance func() results.Provenance) {
+	found := make(chan results.Provenance, 1)
+	go func() { found <- p.provenance() }()
+	return sync.OnceValue(func() results.Provenance { return <-found })
+}
+
 // provenance collects where a submission comes from. What cannot be found out,
 // because there is no git or no work tree, stays empty.
 func (p *program) provenance() results.Provenance {
@@ -27,23 +38,19 @@ func (p *program) provenance() results.Provenance {
 	if u, err := user.Current(); err == nil {
 		pr.User = u.Username
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() { pr.Binary = binaryHash() })
-	wg.Go(func() {
-		rev, ok := git(p.ctx, pr.Dir, "rev-parse", "HEAD")
-		if !ok {
-			return
+	pr.Binary = binaryID()
+	rev, ok := git(p.ctx, pr.Dir, "rev-parse", "HEAD")
+	if !ok {
+		return pr
+	}
+	pr.Commit = strings.TrimSpace(string(rev))
+	if changes, ok := git(p.ctx, pr.Dir, "status", "--porcelain", "--untracked-files=no"); ok && len(changes) > 0 {
+		pr.Dirty = true
+		if diff, ok := git(p.ctx, pr.Dir, "diff", "HEAD"); ok {
+			sum := sha256.Sum256(diff)
+			pr.DirtyHash = hex.EncodeToString(sum[:])
 		}
-		pr.Commit = strings.TrimSpace(string(rev))
-		if changes, ok := git(p.ctx, pr.Dir, "status", "--porcelain", "--untracked-files=no"); ok && len(changes) > 0 {
-			pr.Dirty = true
-			if diff, ok := git(p.ctx, pr.Dir, "diff", "HEAD"); ok {
-				sum := sha256.Sum256(diff)
-				pr.DirtyHash = hex.EncodeToString(sum[:])
-			}
-		}
-	})
-	wg.Wait()
+	}
 	return pr
 }
 
@@ -60,12 +67,11 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, bool) {
 	return out.Bytes(), err == nil
 }
 
-// binaryHash returns the SHA-256 of this program. 40 MB take 30 ms, which a
-// submission of one run notices: commands that will need it call it in the
-// background as the first thing they do.
-var binaryHash = sync.OnceValue(hashBinary)
-
-func hashBinary() string {
+// binaryID returns what identifies this program: the hash of its content that
+// Go's linker wrote into it, the last part of what "go tool buildid" prints. A
+// binary without one, linked by another linker or stripped of it, gets its
+// SHA-256: 45 MB take 30 ms, which a submission of one run would notice.
+func binaryID() string {
 	path, err := os.Executable()
 	if err != nil {
 		return ""
@@ -75,9 +81,39 @@ func hashBinary() string {
 		return ""
 	}
 	defer f.Close()
+	begin := make([]byte, linkedIn)
+	n, err := io.ReadFull(f, begin)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	if id := contentID(begin[:n]); id != "" {
+		return id
+	}
 	h := sha256.New()
+	h.Write(begin[:n])
 	if _, err := io.Copy(h, f); err != nil {
 		return ""
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// linkedIn is how far into a binary Go's linker puts the build ID, at most; the
+// go command reads as much (cmd/internal/buildid, readSize).
+const linkedIn = 32 << 10
+
+// contentID finds the build ID in the beginning of a binary, which has the form
+// <action>/<action>/<content>/<content>: on ELF systems in a note of the owner
+// "Go" and type 4, elsewhere quoted between marks in front of the program's text.
+func contentID(begin []byte) string {
+	var id []byte
+	if head, rest, ok := bytes.Cut(begin, []byte("\x04\x00\x00\x00Go\x00\x00")); ok && len(head) >= 4 {
+		size := binary.LittleEndian.Uint32(head[len(head)-4:])
+		id = rest[:min(int(size), len(rest))]
+	} else if _, rest, ok := bytes.Cut(begin, []byte("\xff Go build ID: \"")); ok {
+		id, _, _ = bytes.Cut(rest, []byte("\"\n \xff"))
+	}
+	if bytes.Count(id, []byte("/")) != 3 {
+		return ""
+	}
+	return string(id[bytes.LastIndexByte(id, '/')+1:])
 }

@@ -31,7 +31,7 @@ func (p *program) submit(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usage("orch submit wants a sweep file: orch submit sweep.toml")
 	}
-	go binaryHash() // provenance waits for it
+	provenance := p.lookAround()
 	path := c.Args().First()
 	primary, err := readSweepFile(path)
 	if err != nil {
@@ -48,11 +48,11 @@ func (p *program) submit(c *cli.Context) error {
 	if c.Bool("rerun") {
 		kind = results.KindRerun
 	}
-	return p.execute(c, x, kind, c.Bool("report"))
+	return p.execute(c, x, kind, provenance)
 }
 
 // execute publishes a plan and drives it to its end.
-func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, withReport bool) error {
+func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, provenance func() results.Provenance) error {
 	if os.Geteuid() == 0 {
 		fmt.Fprintln(p.stderr, "orch: running as root: the results will belong to root")
 	}
@@ -67,7 +67,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, with
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree}
-	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: p.provenance(), Source: x.source, Workers: m.workers})
+	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: provenance(), Source: x.source, Workers: m.workers})
 	m.close()
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, with
 		return err
 	}
 	p.summary(t, s)
-	if withReport {
+	if c.Bool("report") {
 		dir, err := writeReport(t, s, "")
 		if err != nil {
 			return err

@@ -29,6 +29,7 @@ func (p *program) train(c *cli.Context) error {
 	if c.IsSet("cfg") || c.IsSet("info") {
 		return p.printConfig(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice())
 	}
+	provenance := p.lookAround()
 	x, err := p.expand(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice(), c.Bool("multirun"), "train")
 	if err != nil {
 		return err
@@ -37,5 +38,5 @@ func (p *program) train(c *cli.Context) error {
 	if c.Bool("rerun") {
 		kind = results.KindRerun
 	}
-	return p.execute(c, x, kind, c.Bool("report"))
+	return p.execute(c, x, kind, provenance)
 }

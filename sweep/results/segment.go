@@ -83,7 +83,7 @@ type Provenance struct {
 	Dir       string    `json:"dir"`     // where submit was typed: a program's working directory
 	Command   []string  `json:"command"` // the command line
 	Orch      string    `json:"orch"`    // version
-	Binary    string    `json:"binary"`  // SHA-256 of the orch binary
+	Binary    string    `json:"binary"`  // hash of the orch binary: of its content by Go's linker, or its SHA-256
 	Go        string    `json:"go"`
 	Commit    string    `json:"commit,omitempty"` // git commit of Dir, if it is in a work tree
 	Dirty     bool      `json:"dirty,omitempty"`
