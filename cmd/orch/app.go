@@ -70,6 +70,9 @@ func newApp(p *program) *cli.App {
 				return usage("--log-level %q: want debug, info, warn or error", c.String("log-level"))
 			}
 			p.log = p.log.Level(level)
+			if name := c.Args().First(); name != "worker" && name != "daemon" {
+				beGenerous()
+			}
 			return nil
 		},
 		Commands: []*cli.Command{

@@ -98,7 +98,8 @@ func (v *view) status() sweepStatus {
 		}
 	}
 	if !v.lastWord.IsZero() {
-		s.LastWord = &v.lastWord
+		last := v.lastWord // alone: a pointer into the view would keep all of it
+		s.LastWord = &last
 	}
 	const logsRead = 5 // a log is a file to open: only for groups that are shown
 	byName := map[string]*results.RunState{}

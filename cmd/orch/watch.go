@@ -64,7 +64,15 @@ func (w *watched) refresh() (changed bool, err error) {
 			}
 			changed = changed || c
 		}
-		views = append(views, newView(sn.Sweep(), sn))
+		v := newView(sn.Sweep(), sn)
+		if w.brief { // the sum is all that is wanted: the next sweep can have the memory
+			s := v.status()
+			views = append(views, &view{sweep: v.sweep, noted: &s, lastWord: v.lastWord, now: v.now})
+			delete(w.open, n)
+			v.sweep.Close()
+			continue
+		}
+		views = append(views, v)
 	}
 	changed = changed || len(views) != len(w.views)
 	w.views = views
