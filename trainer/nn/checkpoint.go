@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -23,8 +24,10 @@ import (
 //	SHA-256               32 bytes, of everything before
 //
 // The manifest says type and length of each block, so the size of the whole
-// file is known from its first part, and it is checked before any element is
-// read. An element is a float32 ("f32") or a uint32 ("u32").
+// file is known from its first part. It is checked before any element is read,
+// and so is whether the manifest is of this run: a file that is not costs no
+// more than its first megabyte. An element is a float32 ("f32") or a uint32
+// ("u32").
 const (
 	checkpointMagic   = "orchckpt"
 	checkpointVersion = 1
@@ -104,58 +107,131 @@ func (c *checkpoint) encode() ([]byte, error) {
 	return append(out, sum[:]...), nil
 }
 
-// decodeCheckpoint reads a file's content. It believes no length before it has
-// compared it with the length of the file.
-func decodeCheckpoint(file []byte) (*checkpoint, error) {
-	if len(file) < headerSize+sha256.Size || string(file[:8]) != checkpointMagic {
-		return nil, errors.New("is no checkpoint")
+// readCheckpoint reads a file that may be anything: of another run, damaged, or
+// made to harm. accept sees the manifest before a block is read, and refuses
+// what the caller has no use for; what it accepts decides how much memory and
+// time the rest can take.
+func readCheckpoint(file string, accept func(*manifest) error) (*checkpoint, error) {
+	// A name like this one could also stand for a pipe, whose opening waits for
+	// a writer.
+	if info, err := os.Stat(file); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is no regular file", file)
 	}
-	if v := binary.LittleEndian.Uint32(file[8:]); v != checkpointVersion {
-		return nil, fmt.Errorf("has format %d, this orch knows %d: use the orch that wrote it", v, checkpointVersion)
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
 	}
-	n := uint64(binary.LittleEndian.Uint32(file[12:]))
-	body, sum := file[:len(file)-sha256.Size], file[len(file)-sha256.Size:]
-	if n > maxManifest || headerSize+n > uint64(len(body)) {
-		return nil, fmt.Errorf("claims a manifest of %d bytes in a file of %d", n, len(file))
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
-		return nil, errors.New("is damaged: its checksum does not match")
-	}
-	c := &checkpoint{f32: map[string][]float32{}, u32: map[string][]uint32{}}
-	if err := json.Unmarshal(body[headerSize:headerSize+n], &c.manifest); err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	rest := body[headerSize+n:]
-	for _, b := range c.Blocks {
-		if b.Len < 0 || b.Len > len(rest)/4 {
-			return nil, fmt.Errorf("block %q claims %d elements, %d bytes are left", b.Name, b.Len, len(rest))
-		}
-		var data []byte
-		data, rest = rest[:4*b.Len], rest[4*b.Len:]
-		if c.f32[b.Name] != nil || c.u32[b.Name] != nil {
-			return nil, fmt.Errorf("has two blocks %q", b.Name)
-		}
-		switch b.Type {
-		case "f32":
-			x := make([]float32, b.Len)
-			for i := range x {
-				x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-			}
-			c.f32[b.Name] = x
-		case "u32":
-			x := make([]uint32, b.Len)
-			for i := range x {
-				x[i] = binary.LittleEndian.Uint32(data[4*i:])
-			}
-			c.u32[b.Name] = x
-		default:
-			return nil, fmt.Errorf("block %q has type %q, want f32 or u32", b.Name, b.Type)
-		}
-	}
-	if len(rest) != 0 {
-		return nil, fmt.Errorf("has %d bytes more than its manifest says", len(rest))
+	c, err := decodeCheckpoint(f, info.Size(), accept)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
+}
+
+// decodeCheckpoint reads a checkpoint of a known size; see readCheckpoint. It
+// believes no length before it has compared it with the size.
+func decodeCheckpoint(r io.Reader, size int64, accept func(*manifest) error) (*checkpoint, error) {
+	sum := sha256.New()
+	head := make([]byte, headerSize)
+	if _, err := io.ReadFull(io.TeeReader(r, sum), head); err != nil || string(head[:8]) != checkpointMagic || size < headerSize+sha256.Size {
+		return nil, errors.New("is no checkpoint")
+	}
+	if v := binary.LittleEndian.Uint32(head[8:]); v != checkpointVersion {
+		return nil, fmt.Errorf("has format %d, this orch knows %d: use the orch that wrote it", v, checkpointVersion)
+	}
+	n := int64(binary.LittleEndian.Uint32(head[12:]))
+	rest := size - headerSize - sha256.Size - n // of the blocks
+	if n > maxManifest || rest < 0 {
+		return nil, fmt.Errorf("claims a manifest of %d bytes in a file of %d", n, size)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(io.TeeReader(r, sum), text); err != nil {
+		return nil, fmt.Errorf("manifest: %w", notEOF(err))
+	}
+	c := &checkpoint{f32: map[string][]float32{}, u32: map[string][]uint32{}}
+	if err := json.Unmarshal(text, &c.manifest); err != nil {
+		return nil, fmt.Errorf("is damaged: manifest: %w", err)
+	}
+	if err := c.checkBlocks(rest); err != nil {
+		return nil, err
+	}
+	if err := accept(&c.manifest); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 1<<16)
+	for _, b := range c.Blocks {
+		x, y := make([]float32, 0), make([]uint32, 0)
+		if b.Type == "f32" {
+			x = make([]float32, b.Len)
+		} else {
+			y = make([]uint32, b.Len)
+		}
+		for i := 0; i < b.Len; {
+			part := buf[:min(len(buf), 4*(b.Len-i))]
+			if _, err := io.ReadFull(r, part); err != nil {
+				return nil, fmt.Errorf("block %q: %w", b.Name, notEOF(err))
+			}
+			sum.Write(part)
+			for ; len(part) > 0; part = part[4:] {
+				if v := binary.LittleEndian.Uint32(part); b.Type == "f32" {
+					x[i] = math.Float32frombits(v)
+				} else {
+					y[i] = v
+				}
+				i++
+			}
+		}
+		if b.Type == "f32" {
+			c.f32[b.Name] = x
+		} else {
+			c.u32[b.Name] = y
+		}
+	}
+	want := make([]byte, sha256.Size)
+	if _, err := io.ReadFull(r, want); err != nil {
+		return nil, fmt.Errorf("checksum: %w", notEOF(err))
+	}
+	if !bytes.Equal(sum.Sum(nil), want) {
+		return nil, errors.New("is damaged: its checksum does not match")
+	}
+	return c, nil
+}
+
+// checkBlocks checks the list of blocks, which must fill a number of bytes.
+func (m *manifest) checkBlocks(size int64) error {
+	rest, seen := size, map[string]bool{}
+	for _, b := range m.Blocks {
+		if b.Len < 0 || int64(b.Len) > rest/4 {
+			return fmt.Errorf("block %q claims %d elements, %d bytes are left", b.Name, b.Len, rest)
+		}
+		if b.Type != "f32" && b.Type != "u32" {
+			return fmt.Errorf("block %q has type %q, want f32 or u32", b.Name, b.Type)
+		}
+		if seen[b.Name] {
+			return fmt.Errorf("has two blocks %q", b.Name)
+		}
+		seen[b.Name] = true
+		rest -= 4 * int64(b.Len)
+	}
+	if rest != 0 {
+		return fmt.Errorf("has %d bytes more than its manifest says", rest)
+	}
+	return nil
+}
+
+// notEOF makes an end of file where more was promised an error by name.
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // Names of the checkpoints inside a run's folder.

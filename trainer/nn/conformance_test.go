@@ -33,7 +33,7 @@ func leaves(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := decodeCheckpoint(b)
+	c, err := decoded(b)
 	if err != nil {
 		return "", err
 	}

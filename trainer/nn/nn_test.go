@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,7 +90,7 @@ func weightsOf(t testing.TB, run *trainer.Run) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := decodeCheckpoint(b)
+	c, err := decoded(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +132,8 @@ func TestResumeFromWhatCannotBeUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flipped := slices.Clone(good)
+	flipped[len(flipped)/2] ^= 1
 	other, _ := train(t, config(t, "training.batch", 500, "training.lr", 0.002))
 	foreign, err := os.ReadFile(filepath.Join(other.Dir, "ckpt", "last.ckpt"))
 	if err != nil {
@@ -141,8 +144,9 @@ func TestResumeFromWhatCannotBeUsed(t *testing.T) {
 		want string
 	}{
 		"none":    {nil, "no such file"},
-		"torn":    {good[:len(good)/2], "damaged"},
-		"foreign": {foreign, "is of another config"},
+		"torn":    {good[:len(good)/2], "elements"},
+		"flipped": {flipped, "damaged"},
+		"foreign": {foreign, "is of another config: training.lr is 0.002, here 0.001"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run, _ := attempt(t, c)

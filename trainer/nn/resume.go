@@ -1,16 +1,16 @@
 package nn
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 )
 
 // keepBest remembers the parameters as the best so far.
@@ -24,16 +24,52 @@ func (s *session) keepBest() {
 	s.fresh = true
 }
 
-// fingerprint is the part of the parameters that decides the results: a
-// checkpoint of another one is of another run.
+// decisive returns the parameters without those that change no result.
+func (p Params) decisive() Params {
+	p.Data.Dir, p.Training.CheckpointEvery, p.Training.Confusion = "", 0, false
+	return p
+}
+
+// fingerprint is what a checkpoint says of the parameters that decide the
+// results: a checkpoint of another one is of another run.
 func (p *Params) fingerprint() json.RawMessage {
-	q := *p
-	q.Data.Dir, q.Training.CheckpointEvery, q.Training.Confusion = "", 0, false
-	b, err := json.Marshal(&q)
+	b, err := json.Marshal(p.decisive())
 	if err != nil {
 		panic(err) // numbers and strings always encode; Check refuses NaN
 	}
 	return b
+}
+
+// differences lists the keys of two structs of parameters in which they
+// differ, with both values.
+func differences(prefix string, is, want reflect.Value) []string {
+	var all []string
+	for i := range is.NumField() {
+		name, _, _ := strings.Cut(is.Type().Field(i).Tag.Get("param"), ",")
+		a, b := is.Field(i), want.Field(i)
+		switch {
+		case a.Kind() == reflect.Struct:
+			all = append(all, differences(prefix+name+".", a, b)...)
+		case !reflect.DeepEqual(a.Interface(), b.Interface()):
+			all = append(all, fmt.Sprintf("%s%s is %.40v, here %.40v", prefix, name, fmt.Sprint(a), fmt.Sprint(b)))
+		}
+	}
+	return all
+}
+
+// checkConfig checks that a checkpoint was made with these parameters.
+func (m *manifest) checkConfig(want Params, but func(*Params)) error {
+	var is Params
+	if err := json.Unmarshal(m.Config, &is); err != nil {
+		return fmt.Errorf("its config: %w", err)
+	}
+	is, want = is.decisive(), want.decisive()
+	but(&is)
+	but(&want)
+	if d := differences("", reflect.ValueOf(is), reflect.ValueOf(want)); len(d) > 0 {
+		return fmt.Errorf("is of another config: %s", strings.Join(d, "; "))
+	}
+	return nil
 }
 
 func (s *session) manifest() manifest {
@@ -104,18 +140,13 @@ func (s *session) state() (*checkpoint, error) {
 func (s *session) resume(dir string) {
 	log := func(format string, args ...any) { fmt.Fprintf(s.run.Log, format+"\n", args...) }
 	file := filepath.Join(dir, lastFile)
-	b, err := os.ReadFile(file)
+	c, err := readCheckpoint(file, s.fits)
 	if errors.Is(err, fs.ErrNotExist) {
 		file = filepath.Join(dir, checkpointDir, lastFile)
-		b, err = os.ReadFile(file)
+		c, err = readCheckpoint(file, s.fits)
 	}
-	var c *checkpoint
-	if err == nil {
-		if c, err = decodeCheckpoint(b); err != nil {
-			err = fmt.Errorf("%s: %w", file, err)
-		} else if err = s.fits(c); err != nil {
-			err = fmt.Errorf("%s: %w", file, err)
-		}
+	if err == nil && !c.permutes(len(s.order)) {
+		err = fmt.Errorf("%s: its order of examples leaves some out", file)
 	}
 	if err != nil {
 		log("cannot resume, starting over: %v", err)
@@ -143,24 +174,51 @@ func (s *session) resume(dir string) {
 	log("resumed after %d updates (epoch %d, step %d) from %s", s.pg.Update, s.pg.Epoch+1, s.pg.Step, file)
 }
 
-// load takes the parameters, and nothing else, from a checkpoint file.
+// maxExamples bounds the order of examples in a checkpoint that is only
+// evaluated, whose number nobody else knows: a quarter of a gigabyte.
+const maxExamples = 1 << 26
+
+// load takes the parameters, and nothing else, from a checkpoint file. It must
+// be of the same model on the same data with the same seed, which decides what
+// the model was not trained on; how it was trained may differ.
 func (s *session) load(file string) error {
-	b, err := os.ReadFile(file)
+	c, err := readCheckpoint(file, func(m *manifest) error {
+		if err := m.checkConfig(*s.p, func(p *Params) { p.Training = Training{} }); err != nil {
+			return err
+		}
+		size := 0
+		for _, b := range m.Blocks {
+			size += b.Len
+		}
+		// Parameters, the best ones, and at most two moments.
+		if most := 4*s.weights.count() + maxExamples; size > most {
+			return fmt.Errorf("holds %d numbers, a run of this model at most %d", size, most)
+		}
+		for _, w := range s.weights.list {
+			if got := m.elements("weight/"+w.name, "f32"); got != len(w.data) {
+				return fmt.Errorf("has %d numbers for %q, the model of this config %d", got, w.name, len(w.data))
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	c, err := decodeCheckpoint(b)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
 	for _, w := range s.weights.list {
-		x := c.f32["weight/"+w.name]
-		if len(x) != len(w.data) {
-			return fmt.Errorf("%s: has %d numbers for %q, the model of this config %d", file, len(x), w.name, len(w.data))
-		}
-		copy(w.data, x)
+		copy(w.data, c.f32["weight/"+w.name])
 	}
 	return nil
+}
+
+// elements returns the length of a block, 0 if there is none of this name and
+// type.
+func (m *manifest) elements(name, kind string) int {
+	for _, b := range m.Blocks {
+		if b.Name == name && b.Type == kind {
+			return b.Len
+		}
+	}
+	return 0
 }
 
 // streams calls f for every stream whose state is part of the run's.
@@ -175,17 +233,17 @@ func (s *session) streams(f func(purpose string, pcg *rand.PCG) error) error {
 }
 
 // stream returns the state of a stream.
-func (c *checkpoint) stream(purpose string) []byte {
+func (m *manifest) stream(purpose string) []byte {
 	if purpose == "shuffle" {
-		return c.Shuffle
+		return m.Shuffle
 	}
-	return c.Noise[purpose]
+	return m.Noise[purpose]
 }
 
 // fits checks that a checkpoint belongs to this run and is complete.
-func (s *session) fits(c *checkpoint) error {
-	if want := s.p.fingerprint(); !bytes.Equal(c.Config, want) {
-		return fmt.Errorf("is of another config: %s, want %s", c.Config, want)
+func (s *session) fits(c *manifest) error {
+	if err := c.checkConfig(*s.p, func(*Params) {}); err != nil {
+		return err
 	}
 	pg := c.Progress
 	if pg.Epoch < 0 || pg.Epoch > s.p.Training.Epochs || pg.Step < 0 || pg.Step > s.steps() || pg.Update != int64(pg.Epoch)*int64(s.steps())+int64(pg.Step) {
@@ -199,28 +257,34 @@ func (s *session) fits(c *checkpoint) error {
 	}); err != nil {
 		return err
 	}
-	sorted := slices.Sorted(slices.Values(c.u32["order"]))
-	if len(sorted) != len(s.order) {
-		return fmt.Errorf("orders %d examples, want %d", len(sorted), len(s.order))
-	}
-	for i, r := range sorted {
-		if r != uint32(i) {
-			return errors.New("its order of examples leaves some out")
-		}
-	}
+	want := []blockInfo{{"order", "u32", len(s.order)}}
 	for _, w := range s.weights.list {
-		names := []string{"weight/" + w.name}
+		want = append(want, blockInfo{"weight/" + w.name, "f32", len(w.data)})
 		if pg.BestEpoch > 0 {
-			names = append(names, "best/"+w.name)
+			want = append(want, blockInfo{"best/" + w.name, "f32", len(w.data)})
 		}
 		for _, sl := range s.opt.slots() {
-			names = append(names, sl.name+"/"+w.name)
-		}
-		for _, name := range names {
-			if got := len(c.f32[name]); got != len(w.data) {
-				return fmt.Errorf("block %q has %d elements, want %d", name, got, len(w.data))
-			}
+			want = append(want, blockInfo{sl.name + "/" + w.name, "f32", len(w.data)})
 		}
 	}
+	for _, b := range want {
+		if got := c.elements(b.Name, b.Type); got != b.Len {
+			return fmt.Errorf("block %q has %d elements, want %d", b.Name, got, b.Len)
+		}
+	}
+	if len(c.Blocks) != len(want) { // more would be memory that nobody needs
+		return fmt.Errorf("has %d blocks, want %d", len(c.Blocks), len(want))
+	}
 	return nil
+}
+
+// permutes reports whether the order names each of n examples once.
+func (c *checkpoint) permutes(n int) bool {
+	sorted := slices.Sorted(slices.Values(c.u32["order"]))
+	for i, r := range sorted {
+		if r != uint32(i) {
+			return false
+		}
+	}
+	return len(sorted) == n
 }

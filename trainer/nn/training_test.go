@@ -30,7 +30,7 @@ func finalWeights(t testing.TB, run *trainer.Run, file string) map[string][]floa
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := decodeCheckpoint(b)
+	c, err := decoded(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,9 +189,9 @@ func TestEvaluateBest(t *testing.T) {
 			t.Errorf("%s = %v, that of best.ckpt is %v", name, got, want)
 		}
 	}
-	run, _ = attempt(t, config(t, "model.width", 17))
+	run, _ = attempt(t, config(t, "model.width", 17, "seed", 3))
 	err := New().Evaluate(t.Context(), run, filepath.Join(best.Dir, "ckpt", bestFile))
-	if want := `has 1024 numbers for "layer1.weight", the model of this config 1088`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "best.ckpt: is of another config: model.width is 16, here 17"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Evaluate with another model = %v, want an error with %q", err, want)
 	}
 }
