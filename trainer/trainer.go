@@ -32,6 +32,16 @@ type Trainer interface {
 	Train(ctx context.Context, r *Run) error
 }
 
+// An Evaluator is a Trainer that can test again what a run has learned.
+type Evaluator interface {
+	Trainer
+	// Evaluate tests a checkpoint on the test part that r.Config says, and
+	// reports the results as Train does after training, into r.Metrics and
+	// r.Dir. The checkpoint is "best" or "last" of the attempt whose folder is
+	// r.Resume, or a file. A file that is not there is an [fs.ErrNotExist].
+	Evaluate(ctx context.Context, r *Run, checkpoint string) error
+}
+
 // Run is one attempt as its trainer sees it.
 type Run struct {
 	Sweep   string

@@ -77,7 +77,7 @@ func newApp(p *program) *cli.App {
 		},
 		Commands: []*cli.Command{
 			submitCommand(p), trainCommand(p), planCommand(p),
-			statusCommand(p), showCommand(p), logsCommand(p), diffCommand(p), collectCommand(p), reportCommand(p),
+			statusCommand(p), showCommand(p), evalCommand(p), logsCommand(p), diffCommand(p), collectCommand(p), reportCommand(p),
 			cancelCommand(p), retryCommand(p), pruneCommand(p), rmCommand(p), fsckCommand(p),
 			importCommand(p),
 			explainCommand(p), metricCommand(p), completionCommand(p), daemonCommand(p), workerCommand(p), driveCommand(p), versionCommand(p),

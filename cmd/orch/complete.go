@@ -243,7 +243,7 @@ func (c *completer) positional() []candidate {
 		return c.overrides("")
 	case "status", "collect", "report", "fsck", "prune", "rm":
 		return named("", c.sweeps(), "sweep")
-	case "show", "logs":
+	case "show", "eval", "logs":
 		if len(c.args) == 0 {
 			return c.runs()
 		}

@@ -10,7 +10,7 @@
 //
 // "digits" (1,797 images of 8x8) is part of the program. "mnist" (60,000 +
 // 10,000 images of 28x28) is read from the four IDX files that its authors
-// published, gzipped or not. "idx" is any set in that form, such as
+// published, gzipped or not, which users bring themselves. "idx" is any set in that form, such as
 // Fashion-MNIST, and "csv" a table with a header, one of whose columns is what
 // to predict: a class or a number.
 //

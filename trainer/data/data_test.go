@@ -221,7 +221,7 @@ func TestMNISTProblems(t *testing.T) {
 		change map[string][]byte
 		want   string
 	}{
-		{"missing", map[string][]byte{"t10k-labels-idx1-ubyte": nil}, "no file t10k-labels-idx1-ubyte (or t10k-labels-idx1-ubyte.gz) in "},
+		{"missing", map[string][]byte{"t10k-labels-idx1-ubyte": nil}, " has not the file t10k-labels-idx1-ubyte: put "},
 		{"label", map[string][]byte{"t10k-labels-idx1-ubyte": idx([]byte{9, 10}, 2)}, "t10k-labels-idx1-ubyte: label 10 of example 1"},
 		{"count", map[string][]byte{"t10k-labels-idx1-ubyte": idx([]byte{9}, 1)}, "1 labels for the 2 images"},
 		{"shape", map[string][]byte{"t10k-images.idx3-ubyte": idx(make([]byte, 6), 2, 3, 1)}, "images of [3 1] pixels, but those of"},

@@ -15,29 +15,34 @@ import (
 // test. Others use them too.
 var published = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
 
-// A Missing error says which file of a data set is not there. It is an
+// A Missing error says which files of a data set are not there. It is an
 // [fs.ErrNotExist].
 type Missing struct {
-	Set  string // name of the data set
-	Dir  string
-	File string // without .gz
+	Set   string // name of the data set
+	Dir   string
+	Files []string // without .gz
 }
 
 // Error implements error.
 func (m *Missing) Error() string {
-	get := ""
-	if m.Set == "mnist" {
-		get = "run `orch data` to fetch mnist, or "
+	what := "the file"
+	if len(m.Files) > 1 {
+		what = "the files"
 	}
-	return fmt.Sprintf("no file %s (or %[1]s.gz) in %s: %sset data.dir to the folder that has it", m.File, m.Dir, get)
+	s := fmt.Sprintf("%s has not %s %s: put them there, as they are published, gzipped (.gz) or not, or set data.dir to the folder that has them",
+		m.Dir, what, strings.Join(m.Files, ", "))
+	if m.Set == "mnist" {
+		s += "; orch does not download MNIST"
+	}
+	return s
 }
 
 // Is implements the interface of [errors.Is].
 func (m *Missing) Is(target error) bool { return target == fs.ErrNotExist }
 
-// find returns the path of a file of a set: plain or gzipped, and with the dot
+// find returns the path of a file: plain or gzipped, and with the dot
 // that some mirrors have in MNIST's names.
-func find(set, dir, name string) (string, error) {
+func find(dir, name string) (string, error) {
 	dotted := strings.Replace(name, "-idx", ".idx", 1)
 	for _, file := range []string{name, name + ".gz", dotted, dotted + ".gz"} {
 		path := filepath.Join(dir, file)
@@ -49,7 +54,7 @@ func find(set, dir, name string) (string, error) {
 			return "", err
 		}
 	}
-	return "", &Missing{Set: set, Dir: dir, File: name}
+	return "", fs.ErrNotExist
 }
 
 func mnistFiles(s Spec) ([]string, error) {
@@ -62,16 +67,23 @@ func idxFiles(s Spec) ([]string, error) {
 	if s.Dir == "" {
 		return nil, fmt.Errorf("data.dir is empty: set it to the folder with %s and the other files", cmp.Or(s.Images, published[0]))
 	}
-	var paths []string
+	var paths, missing []string
 	for i, name := range []string{s.Images, s.Labels, s.TestImages, s.TestLabels} {
-		path, err := find(s.Name, s.Dir, cmp.Or(name, published[i]))
-		if s.Name == "idx" && i == 2 && name == "" && errors.Is(err, fs.ErrNotExist) {
-			return append(paths, "", ""), nil
-		}
-		if err != nil {
+		file := cmp.Or(name, published[i])
+		path, err := find(s.Dir, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			if s.Name == "idx" && i == 2 && name == "" {
+				paths = append(paths, "", "")
+				break
+			}
+			missing = append(missing, file)
+		} else if err != nil {
 			return nil, err
 		}
 		paths = append(paths, path)
+	}
+	if missing != nil {
+		return nil, &Missing{Set: s.Name, Dir: s.Dir, Files: missing}
 	}
 	return paths, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"orch/sweep/override"
@@ -20,7 +21,7 @@ type Trainer struct {
 	now    func() time.Time   // tests: nil is time.Now
 }
 
-var _ trainer.Trainer = (*Trainer)(nil)
+var _ trainer.Evaluator = (*Trainer)(nil)
 
 // New returns the trainer.
 func New() *Trainer { return new(Trainer) }
@@ -58,10 +59,15 @@ func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	return s.train(ctx)
 }
 
-// Evaluate tests the parameters in a checkpoint file, best or last, on the
-// test part that r.Config says, and reports the results as [Trainer.Train]
-// does after training: test.loss and the scores, and confusion.csv in r.Dir.
+// Evaluate implements [trainer.Evaluator]: test.loss and the scores, and
+// confusion.csv in r.Dir.
 func (t *Trainer) Evaluate(ctx context.Context, r *trainer.Run, file string) error {
+	switch file {
+	case "best":
+		file = filepath.Join(r.Resume, checkpointDir, bestFile)
+	case "last":
+		file = filepath.Join(r.Resume, checkpointDir, lastFile)
+	}
 	s, err := t.session(r)
 	if err != nil {
 		return err

@@ -224,7 +224,7 @@ func TestMissingData(t *testing.T) {
 	run, _ := attempt(t, config(t, "data.name", "mnist", "data.dir", "nowhere"))
 	err := New().Train(context.Background(), run)
 	var f *trainer.Failure
-	want := "no file train-images-idx3-ubyte (or train-images-idx3-ubyte.gz) in " + filepath.Join(run.Workdir, "nowhere")
+	want := filepath.Join(run.Workdir, "nowhere") + " has not the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte: put them there"
 	if !errors.As(err, &f) || f.Class != results.BadSetup || !strings.Contains(err.Error(), want) {
 		t.Errorf("Train = %v, want bad setup: %s", err, want)
 	}
