@@ -19,8 +19,11 @@ type Spec struct {
 	GPUs     int // GPUs of one worker
 	// GPUsShare is how many workers share one GPU; at least 1.
 	GPUsShare int
-	Nodes     int // nodes of one worker; 0: one
-	Tasks     int // tasks of one worker; 0: one
+	// RequireGPU refuses built-in trainings on a machine whose GPUs cannot be
+	// used, which else happen on its CPU.
+	RequireGPU bool
+	Nodes      int // nodes of one worker; 0: one
+	Tasks      int // tasks of one worker; 0: one
 
 	Time    time.Duration // how long a worker may live; 0: not limited
 	RunTime time.Duration // how long a run usually takes; 0: unknown
@@ -80,6 +83,14 @@ var fields = []field{
 	{"mem", func(s *Spec, v any) (err error) { s.MemMiB, err = ParseMem(v); return }},
 	{"gpus", whole(0, func(s *Spec) *int { return &s.GPUs })},
 	{"gpus_share", whole(1, func(s *Spec) *int { return &s.GPUsShare })},
+	{"require_gpu", func(s *Spec, v any) error {
+		b, ok := v.(bool)
+		if !ok {
+			return fmt.Errorf("is %s, want true or false", show(v))
+		}
+		s.RequireGPU = b
+		return nil
+	}},
 	{"time", span(func(s *Spec) *time.Duration { return &s.Time })},
 	{"run_time", span(func(s *Spec) *time.Duration { return &s.RunTime })},
 	{"timeout", span(func(s *Spec) *time.Duration { return &s.Timeout })},
@@ -133,6 +144,9 @@ func ParseSpec(table map[string]any) (Spec, []error) {
 	}
 	if s.CPUs > 0 && s.CPUs < s.Threads {
 		errs = append(errs, BadKey("cpus", "is %d, less than the %d threads a single run may use: raise cpus or lower launcher.threads", s.CPUs, s.Threads))
+	}
+	if s.RequireGPU && s.GPUs == 0 {
+		errs = append(errs, BadKey("require_gpu", "is true, but launcher.gpus is 0: set that to the GPUs of one worker"))
 	}
 	return s, errs
 }

@@ -182,7 +182,7 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 		}
 	}()
 	run := &Run{Sweep: w.Sweep.Name, ID: r.Run.ID, Name: r.Run.Name, Config: config, Dir: dir.Path, Workdir: r.Header.Provenance.Dir,
-		Resume: r.Resume, Threads: w.Threads, GPUs: w.devices(slot), Log: log, Env: w.Env, Stop: a.stop, Metrics: rec}
+		Resume: r.Resume, Threads: w.Threads, GPUs: w.devices(slot), GPU: w.GPU, Log: log, Env: w.Env, Stop: a.stop, Metrics: rec}
 	err = t.Train(a.ctx, run)
 	if err != nil && !errors.Is(err, ErrPreempted) {
 		fmt.Fprintf(log, "orch: %v\n", err)

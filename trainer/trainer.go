@@ -53,11 +53,19 @@ type Run struct {
 	Resume  string          // folder of an earlier attempt's checkpoints, or empty
 	Threads int             // at least 1
 	GPUs    []string        // device names for CUDA_VISIBLE_DEVICES; nil is "not managed"
+	GPU     GPU             // what was asked for
 	Log     io.Writer       // the attempt's log; safe for concurrent use
 	Env     []string        // extra NAME=value for a program
 	Stop    <-chan struct{} // closed: write a checkpoint and leave
 
 	Metrics Metrics
+}
+
+// GPU says whether a built-in training is meant to use one.
+type GPU struct {
+	Want    bool   // the launcher asks for GPUs
+	Require bool   // without one the run is refused; else it happens on the CPU
+	None    string // why this worker can use none, if that is known
 }
 
 // Metrics receives what a run measures. Safe for concurrent use.

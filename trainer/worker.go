@@ -22,6 +22,7 @@ type Worker struct {
 	Parallel int            // runs at once; 0 is 1
 	Threads  int            // CPU threads per run; 0 is 1
 	GPUs     []string       // devices of the allocation, dealt to the slots; nil: not managed
+	GPU      GPU            // what the launcher asks for
 	Env      []string       // NAME=value for programs
 	Durable  bool           // mark at every end, not once a second
 	Timeout  time.Duration  // a run that takes longer is ended; 0: never

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -24,25 +25,28 @@ var kernels = append(assembly(), kernel{"portable", mulPortable})
 
 // Backend names what computes on this machine: "amd64/AVX-512", "amd64/AVX2",
 // or "<architecture>/portable". GODEBUG=cpu.avx512f=off and cpu.avx2=off
-// choose a slower one.
+// choose a slower one. A GPU beside the CPU is named before it:
+// "cuda:NVIDIA A100-SXM4-40GB+amd64/AVX-512", see [BackendFor].
 func Backend() string { return runtime.GOARCH + "/" + kernels[0].name }
 
 // SameBits reports whether trainings on two backends end with the same bits.
 // All assembly of one architecture does the same operations in the same order
 // on every element, so that nodes with and without AVX-512 may share a sweep.
+// GPUs are taken to agree if they are of one model.
 func SameBits(backend, other string) bool { return arithmeticOf(backend) == arithmeticOf(other) }
 
-// arithmeticOf names the class of backends that give the same bits.
+// arithmeticOf names the class of backends that give the same bits. It is what
+// a checkpoint records: it says which bits to expect.
 func arithmeticOf(backend string) string {
+	if gpu, cpu, both := strings.Cut(backend, "+"); both {
+		return gpu + "+" + arithmeticOf(cpu)
+	}
 	arch, name, _ := strings.Cut(backend, "/")
 	if name == "portable" {
 		return "gonum/" + arch
 	}
 	return "fma/" + arch
 }
-
-// arithmetic is what a checkpoint records: it says which bits to expect.
-var arithmetic = arithmeticOf(Backend())
 
 // A multiplier multiplies matrices for one training. It is the only place
 // that knows how.
@@ -51,9 +55,10 @@ var arithmetic = arithmeticOf(Backend())
 // starting from what was there. Neither the tiling nor the number of threads
 // can change a bit of it.
 type multiplier struct {
-	threads int       // to split large products over; 0 is 1
-	kernel  *kernel   // nil: the fastest
-	panel   []float32 // scratch of the kernel
+	threads int         // to split large products over; 0 is 1
+	kernel  *kernel     // nil: the fastest
+	panel   []float32   // scratch of the kernel
+	gpu     accelerator // for large products; nil: the CPU does all
 }
 
 // threadWork is the number of multiplications that is worth a goroutine: about
@@ -65,6 +70,12 @@ const threadWork = 1 << 19
 // are row major without gaps; c overlaps neither a nor b.
 func (x *multiplier) mul(ta, tb bool, m, n, k int, a, b []float32, add bool, c []float32) {
 	a, b, c = a[:m*k], b[:k*n], c[:m*n] // assembly checks nothing
+	if x.gpu != nil && m*n*k >= gpuWork {
+		if err := x.gpu.mul(ta, tb, m, n, k, a, b, add, c); err != nil {
+			panic(fmt.Errorf("multiply on %s: %w", x.gpu.name(), err)) // which [builder.apply] makes an error
+		}
+		return
+	}
 	kernel := x.kernel
 	if kernel == nil {
 		kernel = &kernels[0]

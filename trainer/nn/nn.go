@@ -52,7 +52,7 @@ func (t *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	p := s.p
 	fmt.Fprintf(r.Log, "nn: %s on %s: %d examples to train, %d to validate, %d to test; %d parameters; seed %d; %s\n",
 		cmp.Or(p.Model.Name, string(p.Model.Kind)), p.Data.Name, s.parts.Train.Len(), s.parts.Val.Len(), s.parts.Test.Len(),
-		s.weights.count(), p.Seed, Backend())
+		s.weights.count(), p.Seed, s.backend())
 	if r.Resume != "" {
 		s.resume(r.Resume)
 	}
@@ -94,10 +94,15 @@ func (t *Trainer) session(r *trainer.Run) (*session, error) {
 	if err != nil {
 		return nil, setup(err)
 	}
+	gpu, err := gpuFor(r)
+	if err != nil {
+		return nil, setup(err)
+	}
 	s, err := newSession(&p, r, src)
 	if err != nil {
 		return nil, setup(err)
 	}
+	s.gemm.gpu = gpu
 	s.onStep = t.onStep
 	if t.now != nil {
 		s.now = t.now
