@@ -8,11 +8,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"orch/launcher"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
@@ -29,11 +31,16 @@ type program struct {
 	// outColour says whether standard output is coloured; see colour.
 	outColour bool
 	log       zerolog.Logger
+
+	gpuBinary  string        // --gpu-binary; see findGPUBinary
+	gpuMissing func() string // what this machine lacks for GPUs, or ""; asks once
+	gpuNoted   bool          // that trainings do without
 }
 
 // run is the whole program but the process: it returns the exit code.
 func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stderr io.Writer) int {
 	p := &program{ctx: ctx, leave: leave, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr)}
+	p.gpuMissing = sync.OnceValue(func() string { return launcher.GPUProbe{}.Missing(ctx) })
 	p.log = zerolog.New(stderr).With().Timestamp().Logger()
 	if p.errTTY {
 		p.log = zerolog.New(zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05", NoColor: !colour("auto", stderr)}).With().Timestamp().Logger()

@@ -21,8 +21,9 @@ func driveCommand(p *program) *cli.Command {
 		Usage:       "start workers for a sweep until nothing is left (internal)",
 		Description: "What orch submit --detach leaves behind.",
 		Hidden:      true,
-		Flags:       []cli.Flag{resultsFlag(), &cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"}},
+		Flags:       []cli.Flag{resultsFlag(), &cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"}, gpuBinaryFlag()},
 		Action: func(c *cli.Context) error {
+			p.gpuBinary = c.String("gpu-binary")
 			tree, err := openTree(c)
 			if err != nil {
 				return err
@@ -107,7 +108,14 @@ func (p *program) detach(s *results.Sweep) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(frozen, "drive", "--results="+s.Tree().Path(), "--sweep="+s.Name)
+	args := []string{"drive", "--results=" + s.Tree().Path(), "--sweep=" + s.Name}
+	if gpu := p.findGPUBinary(); gpu != "" { // it is not beside the copy
+		if gpu, err = s.Tree().FreezeBinary(gpu); err != nil {
+			return err
+		}
+		args = append(args, "--gpu-binary="+gpu)
+	}
+	cmd := exec.Command(frozen, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	ownSession(cmd)
 	if err := cmd.Start(); err != nil {

@@ -89,7 +89,11 @@ func (p *program) retryAllFailed(c *cli.Context) error {
 }
 
 func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunState) error {
-	m := &machines{p: p, tree: s.Tree()}
+	sn, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	m := &machines{p: p, tree: s.Tree(), builtIn: trainBuiltIn(basesOf(sn))}
 	defer m.close()
 	who := userName()
 	cause := "orch retry by " + who

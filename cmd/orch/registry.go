@@ -77,12 +77,24 @@ type machines struct {
 	tree   *results.Tree
 	detach bool
 	open   map[string]launcher.Launcher
+
+	builtIn bool // all runs train built-in networks, which can do without GPUs
 }
 
 func (m *machines) get(ctx context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error) {
 	spec, errs := parseLauncher(table)
 	if len(errs) > 0 {
 		return nil, spec, errs[0]
+	}
+	if why := m.withoutGPU(spec); why != "" {
+		if spec.RequireGPU {
+			return nil, spec, usage("launcher.require_gpu is true, and no GPU can be used here: %s", why)
+		}
+		if !m.p.gpuNoted {
+			m.p.gpuNoted = true
+			m.p.log.Warn().Str("why", why).Msg("no GPU here: training on the CPU; launcher.require_gpu = true refuses instead")
+		}
+		spec.GPUs = 0
 	}
 	key := fmt.Sprint(spec.Backend, spec.Options, spec.GPUsShare)
 	if l, ok := m.open[key]; ok {
@@ -97,6 +109,15 @@ func (m *machines) get(ctx context.Context, table override.Value) (launcher.Laun
 	}
 	m.open[key] = l
 	return l, spec, nil
+}
+
+// withoutGPU says why built-in networks that ask for GPUs of this machine are
+// trained on its CPU, or "". On a cluster each worker finds out where it starts.
+func (m *machines) withoutGPU(spec launcher.Spec) string {
+	if !m.builtIn || spec.GPUs == 0 || spec.Backend != pool.Backend.Name || nn.CUDA() {
+		return ""
+	}
+	return m.p.gpuMissing()
 }
 
 // workers returns how many workers of a request fit the machine.
@@ -131,7 +152,7 @@ func (m *machines) close() {
 // dispatcher prepares Steps of a sweep. mayStart says whether this process may
 // start workers that live and die with it.
 func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bool) (*dispatch.Dispatcher, func()) {
-	m := &machines{p: p, tree: s.Tree()}
+	m := &machines{p: p, tree: s.Tree(), builtIn: trainBuiltIn(basesOf(sn))}
 	d := &dispatch.Dispatcher{
 		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.workers,
 		MayStart: func(spec launcher.Spec) bool { return mayStart || spec.Backend != pool.Backend.Name },
@@ -149,6 +170,16 @@ func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bo
 				}
 			}
 			argv = workerArgv(exe, p, s.Tree().Path(), s.Name, key, spec)
+			if g := sn.Plan.Group(key); m.builtIn && g != nil {
+				asked, _ := parseLauncher(g.Launcher)
+				if asked.GPUs > 0 {
+					more, err := p.gpuArgs(s.Tree(), spec, asked.GPUs, m.withoutGPU(asked))
+					if err != nil {
+						return nil, nil, err
+					}
+					argv = append(argv, more...)
+				}
+			}
 			return argv, nil, nil
 		},
 	}

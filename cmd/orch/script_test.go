@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"orch/launcher"
 )
 
 func TestMain(m *testing.M) {
@@ -27,6 +31,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LC_ALL", "C.UTF-8")
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "nogpu" {
+				return runtime.GOOS == "linux" && launcher.GPUProbe{}.Missing(context.Background()) != "", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exit":  cmdExit,

@@ -66,7 +66,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		return err
 	}
 	defer s.Close()
-	m := &machines{p: p, tree: tree}
+	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
 	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: provenance(), Source: x.source, Workers: m.workers})
 	m.close()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"orch/report"
+	"orch/trainer/nn"
 )
 
 // version is set by release builds: -ldflags "-X main.version=0.2.0".
@@ -46,8 +47,16 @@ func versionCommand(p *program) *cli.Command {
 					fmt.Fprintf(p.stdout, "== %s\n%s\n\n", name, texts[name])
 				}
 			}
-			fmt.Fprintf(p.stdout, "orch %s %s %s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			line := versionLine()
+			if nn.CUDA() {
+				line += " cuda"
+			}
+			fmt.Fprintln(p.stdout, line)
 			return nil
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("orch %s %s %s %s/%s", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

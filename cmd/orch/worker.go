@@ -22,7 +22,7 @@ func workerCommand(p *program) *cli.Command {
 		Usage:       "execute runs of a sweep until none is left (internal)",
 		Description: "Started by the launchers. It claims runs of one sweep and one resource group from the results tree.",
 		Hidden:      true,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			resultsFlag(),
 			&cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"},
 			&cli.StringFlag{Name: "group", Required: true, Usage: "`KEY` of the resource request to serve"},
@@ -33,12 +33,13 @@ func workerCommand(p *program) *cli.Command {
 			&cli.DurationFlag{Name: "stall", Usage: "end a run that logs and measures nothing for so long"},
 			&cli.StringFlag{Name: "job", Usage: "the scheduler's `ID` of the job"},
 			&cli.BoolFlag{Name: "durable", Usage: "sync every result before it counts"},
-		},
+		}, gpuFlags()...),
 		Action: func(c *cli.Context) error { return p.worker(c) },
 	}
 }
 
 func (p *program) worker(c *cli.Context) error {
+	gpu := p.becomeGPUWorker(c)
 	tree, err := openTree(c)
 	if err != nil {
 		return err
@@ -51,13 +52,13 @@ func (p *program) worker(c *cli.Context) error {
 	defer s.Close()
 	h := results.Self()
 	h.Key, h.Job, h.Orch = os.Getenv(launcher.EnvKey), c.String("job"), version+" "+commit()
-	h.CPU = nn.Backend()
+	h.CPU = nn.BackendFor(gpu, visibleGPUs())
 	if i, err := strconv.Atoi(os.Getenv(launcher.EnvIndex)); err == nil {
 		h.Index = i
 	}
 	w := &trainer.Worker{
 		Sweep: s, Group: c.String("group"), Holder: h,
-		Parallel: c.Int("parallel"), Threads: c.Int("threads"), GPUs: visibleGPUs(),
+		Parallel: c.Int("parallel"), Threads: c.Int("threads"), GPUs: visibleGPUs(), GPU: gpu,
 		Timeout: c.Duration("timeout"), Stall: c.Duration("stall"),
 		Durable: c.Bool("durable"), Trainer: trainerFor, Log: p.log, Env: callable(),
 	}
