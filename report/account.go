@@ -31,7 +31,10 @@ func (r *Report) account(t *collect.Tables, planned []*collect.Run) {
 		r.Hosts = append(r.Hosts, h)
 	}
 	slices.Sort(r.Hosts)
-	if r.Counts.Failed > 0 {
+	switch {
+	case r.Counts.Failed > 0 && r.Counts.Failed == r.Counts.Planned:
+		r.warn("failed", "all %d planned %s failed (%s): there is nothing to compare", r.Counts.Planned, plural(r.Counts.Planned, "run"), list(r.Counts.Classes))
+	case r.Counts.Failed > 0:
 		r.warn("failed", "%d of %d planned %s failed (%s): means are over the others", r.Counts.Failed, r.Counts.Planned, plural(r.Counts.Planned, "run"), list(r.Counts.Classes))
 	}
 	if r.Counts.Missing > 0 {
@@ -94,13 +97,13 @@ func (r *Report) warnOfCells() {
 			}
 		}
 		if nan+inf > 0 {
-			r.warn("nan", "%s is not finite in %s: counted, and in no mean", m.Name, both(nan, "NaN", inf, "infinite"))
+			r.warn("nan", "the metric %s is not finite in %s: counted, and in no mean", m.Name, both(nan, "NaN", inf, "infinite"))
 		}
 		if absent > 0 {
 			r.warn("absent", "%d finished %s did not report %s", absent, plural(absent, "run"), m.Name)
 		}
 		if rows > 0 && copies == rows && len(means) > 1 && len(r.Seeds) > 0 {
-			r.warn("equal-values", "%s is the same for all %s in every row: does it reach the program?", m.Name, repeats)
+			r.warn("equal-values", "the metric %s is the same for all %s in every row: does it reach the program?", m.Name, repeats)
 		}
 	}
 }

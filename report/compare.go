@@ -18,9 +18,10 @@ type Comparison struct {
 	Planned          int // pairs that the plan holds
 	Estimate         float64
 	Interval         *stat.Interval
-	Test             stat.Test // paired t; P is NaN where it cannot be computed
-	Holm             float64   // P adjusted for all comparisons of the report
-	PSuperior        float64   // share of pairs in which Value's metric is larger
+	Test             stat.Test  // paired t; P is NaN where it cannot be computed
+	Exact            *stat.Test // the sign-flip test beside it; nil for many pairs, where the two agree
+	Corrected        float64    // P corrected for all comparisons of the report: see Report.Correction
+	PSuperior        float64    // share of pairs in which Value's metric is larger
 }
 
 // maxCompared bounds the metrics that are compared without being asked for: the
@@ -40,7 +41,10 @@ func compareFactors(r *Report, planned []*collect.Run) []Comparison {
 	}
 	var out []Comparison
 	for _, factor := range r.Factors {
-		others := slices.DeleteFunc(slices.Concat(r.Factors, r.Seeds), func(k string) bool { return k == factor })
+		if isData(factor) { // that one data set is harder than another is no finding
+			continue
+		}
+		others := slices.DeleteFunc(r.pairKeys(planned), func(k string) bool { return k == factor })
 		values := groups(planned, []string{factor})
 		if base, ok := r.Study.BaselineOf(factor); ok {
 			if i := slices.IndexFunc(values, func(g group) bool { return g.settings[0] == base.Text() }); i > 0 {
@@ -57,10 +61,44 @@ func compareFactors(r *Report, planned []*collect.Run) []Comparison {
 	for i := range out {
 		p[i] = out[i].Test.P
 	}
-	for i, x := range stat.Holm(p) {
-		out[i].Holm = x
+	for i, x := range corrected(p, r.Correction) {
+		out[i].Corrected = x
 	}
 	return out
+}
+
+// corrected adjusts p values by one of Corrections.
+func corrected(p []float64, how string) []float64 {
+	switch how {
+	case "bh":
+		return stat.BenjaminiHochberg(p)
+	case "none":
+		return p
+	}
+	return stat.Holm(p)
+}
+
+// correctionNames are the corrections as sentences have them, and as the head of
+// a column.
+var correctionNames = map[string][2]string{
+	"holm": {"Holm's correction", "Holm p"},
+	"bh":   {"Benjamini and Hochberg's correction (false discovery rate)", "BH p"},
+	"none": {"no correction", "uncorrected p"},
+}
+
+// manyPairs is from how many pairs on the exact test is left out: it takes time,
+// and Student's is as good.
+const manyPairs = 25
+
+// pairKeys are the keys in which the two runs of a pair agree: all that is swept.
+// Over enough data sets one data set is one observation, and seeds are averaged
+// within it (Demšar 2006, section 3.1).
+func (r *Report) pairKeys(planned []*collect.Run) []string {
+	keys := slices.Concat(r.Factors, r.Seeds)
+	if i := slices.IndexFunc(r.Factors, isData); i >= 0 && len(groups(planned, r.Factors[i:i+1])) >= leastSets {
+		return slices.Clone(r.Factors)
+	}
+	return keys
 }
 
 func compare(factor string, others []string, metric string, value, reference group) Comparison {
@@ -89,6 +127,11 @@ func compare(factor string, others []string, metric string, value, reference gro
 		c.Interval = &iv
 	}
 	c.Test, _ = stat.PairedT(a, b) // without a test its P is NaN
+	if len(a) < manyPairs {
+		if exact, err := stat.SignFlip(a, b); err == nil {
+			c.Exact = &exact
+		}
+	}
 	c.PSuperior = stat.PairedPSuperior(a, b)
 	return c
 }

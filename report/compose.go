@@ -18,6 +18,7 @@ func compose(r *Report) *document {
 	for _, f := range r.figures() {
 		d.blocks = append(d.blocks, block{kind: figureBlock, fig: f})
 	}
+	d.dataSets(r)
 	if r.Verdict != nil {
 		d.criterion(r.Verdict)
 	}
@@ -27,7 +28,7 @@ func compose(r *Report) *document {
 		d.heading("Threats to validity")
 		var items [][]inline
 		for _, w := range r.Warnings {
-			items = append(items, text(w.Text))
+			items = append(items, text(sentence(w.Text)))
 		}
 		d.list(items...)
 	}
@@ -40,7 +41,7 @@ func compose(r *Report) *document {
 func (d *document) headline(r *Report) {
 	if v := r.Verdict; v != nil {
 		d.blocks = append(d.blocks, block{kind: verdictBlock, good: v.Outcome, text: join(fat("Criterion "+string(v.Outcome)+"."),
-			text(" "+v.Sentence()+" Because "+strings.Join(v.Reasons, "; ")+"."))})
+			text(" "+v.Sentence()+" "+v.because()))})
 		return
 	}
 	why := "no success criterion was fixed before the runs"
@@ -121,11 +122,11 @@ func (d *document) plan(r *Report) {
 			what = "runs a side"
 		}
 		least, floor := c.least()
-		line := fmt.Sprintf("%d %s are planned; %s can reach p ≤ %v from %d on", planned, what, c.Test, c.Alpha, least)
+		line := fmt.Sprintf("%d %s are planned; the %s can reach p ≤ %v from %d on", planned, what, testNames[c.Test], c.Alpha, least)
 		if floor := floor(planned); floor > 0 {
 			line += fmt.Sprintf(" (its smallest p with %d is %s)", planned, formatP(floor))
 		}
-		d.para(text(line + ". One comparison was fixed, so no correction is needed for it; everything else in this report is exploratory, and corrected by Holm's method."))
+		d.para(text(line + ". One comparison was fixed, so no correction is needed for it; everything else in this report is exploratory, with " + correctionNames[c.Correction][0] + "."))
 	}
 	if f := r.Frozen; f.Hash != "" {
 		line := join(text("The study was frozen into the plan with SHA-256 "), name(first(f.Hash, 16)))
@@ -169,7 +170,10 @@ func (d *document) runs(r *Report) {
 	}
 	d.add(t)
 	e := r.Effort
-	line := "All attempts together took " + seconds(e.Seconds)
+	if e.Seconds == 0 && e.Submissions == 0 {
+		return
+	}
+	line := "Used: all attempts together took " + seconds(e.Seconds)
 	if e.CPUSeconds > 0 {
 		line += fmt.Sprintf(" (%s of CPU time)", seconds(e.CPUSeconds))
 	}
@@ -178,7 +182,7 @@ func (d *document) runs(r *Report) {
 	}
 	line += "."
 	if e.Submissions > 0 {
-		line += fmt.Sprintf(" %d %s asked for %d %s", e.Submissions, plural(e.Submissions, "submission"), e.Workers, plural(e.Workers, "worker"))
+		line += fmt.Sprintf(" Asked: %d %s wanted %d %s", e.Submissions, plural(e.Submissions, "submission"), e.Workers, plural(e.Workers, "worker"))
 		if e.Asked > 0 {
 			line += fmt.Sprintf(" and at most %s of worker time (%s of CPU", hours(e.Asked), hours(e.AskedCPU))
 			if e.AskedGPU > 0 {
@@ -187,7 +191,7 @@ func (d *document) runs(r *Report) {
 			line += ")"
 		}
 		if e.Waits > 0 {
-			line += fmt.Sprintf("; the median wait from submission to first run was %s", seconds(e.Wait))
+			line += fmt.Sprintf(". Queue: the median wait from a submission to its first run was %s", seconds(e.Wait))
 		}
 		line += "."
 	}
@@ -209,16 +213,17 @@ func mainTable(r *Report) *table {
 	for _, x := range r.Metrics {
 		t.head = append(t.head, text(x.Name+arrow(x.Goal)))
 	}
-	for _, row := range r.Rows {
+	rows := r.tableRows()
+	for _, row := range rows {
 		var cells []cell
-		for _, s := range row.Settings {
-			cells = append(cells, setting(s))
+		for i, s := range row.Settings {
+			cells = append(cells, text(r.shown(r.Factors[i], s)))
 		}
 		t.row(append(cells, text(tally(row.Counts)))...)
 	}
 	for j := range r.Metrics {
-		f := columnNumbers(r.Rows, j)
-		for i, row := range r.Rows {
+		f := columnNumbers(rows, j)
+		for i, row := range rows {
 			c := row.Cells[j]
 			x := text(f.cell(c))
 			if c.Best {
@@ -238,13 +243,26 @@ func mainTable(r *Report) *table {
 	return t
 }
 
+// maxTableRows bounds the main table for readers; main.csv and report.json have
+// every row.
+const maxTableRows = 60
+
+func (r *Report) tableRows() []Row {
+	if len(r.Rows) <= maxTableRows {
+		return r.Rows
+	}
+	return mapTo(r.leading(0, maxTableRows), func(i int) Row { return r.Rows[i] })
+}
+
 // Caption explains the main table, ready to paste below it.
 func (r *Report) Caption() string {
-	over := "runs"
-	if len(r.Seeds) > 0 {
-		over = "the finished runs of a row, which differ in " + strings.Join(r.Seeds, ", ")
+	text := fmt.Sprintf("Mean ± half width of the %s confidence interval of the mean (Student's t) over the finished runs of a row%s; n: finished of planned runs.", percent(Level), r.repeats())
+	if !r.hasIntervals() {
+		text = "One finished run a row, so there is no interval; n: finished of planned runs."
 	}
-	text := fmt.Sprintf("Mean ± half width of the %s confidence interval of the mean (Student's t) over %s; n is finished of planned runs. A single run has no interval.", percent(Level), over)
+	if r.Counts.Done == 0 {
+		text = "No run has finished; n: finished of planned runs."
+	}
 	best, marked := false, false
 	for _, row := range r.Rows {
 		for _, c := range row.Cells {
@@ -255,8 +273,11 @@ func (r *Report) Caption() string {
 		text += " Bold: best mean of the column, which says nothing about significance."
 	}
 	if marked {
-		text += fmt.Sprintf(" *: differs from %s = %s, paired t test with Holm's correction over %d comparisons, p ≤ %v.",
-			r.Comparisons[0].Factor, r.Comparisons[0].Reference, len(r.Comparisons), significant)
+		text += fmt.Sprintf(" *: differs from %s = %s, paired t test with %s over %d comparisons, p ≤ %v.",
+			r.Comparisons[0].Factor, r.Comparisons[0].Reference, correctionNames[r.Correction][0], len(r.Comparisons), significant)
+	}
+	if len(r.Rows) > maxTableRows {
+		text += fmt.Sprintf(" %s of %d rows; tables/main.csv has all.", capital(r.which(0, maxTableRows)), len(r.Rows))
 	}
 	return text
 }

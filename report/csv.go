@@ -68,21 +68,21 @@ func mainCSV(r *Report) ([]byte, error) {
 // testsCSV has the verdict in its first line, or the exploratory comparisons.
 func testsCSV(r *Report) ([]byte, error) {
 	var b bytes.Buffer
-	c := collect.NewCSV(&b, "factor", "value", "reference", "metric", "test", "planned", "pairs", "difference", "ci_level", "ci_low", "ci_high", "statistic", "df", "p", "p_floor", "p_holm", "p_superior", "verdict")
+	c := collect.NewCSV(&b, "factor", "value", "reference", "metric", "test", "planned", "pairs", "difference", "ci_level", "ci_low", "ci_high", "statistic", "df", "p", "p_floor", "p_exact", "p_exact_floor", "p_corrected", "correction", "p_superior", "verdict")
 	if v := r.Verdict; v != nil {
 		row := Comparison{Factor: v.Criterion.Compare, Value: v.Candidate.Label, Reference: v.Baseline.Label, Metric: v.Metric.Name,
-			Pairs: v.Used, Planned: v.Planned, Estimate: v.Estimate, Interval: v.Interval, Test: v.Test, Holm: v.Test.P, PSuperior: v.PSuperior}
+			Pairs: v.Used, Planned: v.Planned, Estimate: v.Estimate, Interval: v.Interval, Test: v.Test, Exact: v.Exact, Corrected: v.Test.P, PSuperior: v.PSuperior}
 		row.Test.Name = v.Criterion.Test
-		testRow(c, row, string(v.Outcome))
+		testRow(c, row, "none", string(v.Outcome))
 	}
 	for _, row := range r.Comparisons {
-		testRow(c, row, "")
+		testRow(c, row, r.Correction, "")
 	}
 	err := c.Flush()
 	return b.Bytes(), err
 }
 
-func testRow(c *collect.CSV, x Comparison, verdict string) {
+func testRow(c *collect.CSV, x Comparison, correction, verdict string) {
 	c.Text(x.Factor)
 	c.Scalar(x.Value)
 	c.Scalar(x.Reference)
@@ -104,7 +104,15 @@ func testRow(c *collect.CSV, x Comparison, verdict string) {
 	c.Number(x.Test.DF)
 	c.Number(x.Test.P)
 	c.Number(x.Test.Floor)
-	c.Number(x.Holm)
+	if x.Exact != nil {
+		c.Number(x.Exact.P)
+		c.Number(x.Exact.Floor)
+	} else {
+		c.Empty()
+		c.Empty()
+	}
+	c.Number(x.Corrected)
+	c.Text(correction)
 	c.Number(x.PSuperior)
 	c.Text(verdict)
 	c.End()

@@ -57,6 +57,9 @@ func (r *Report) figures() []*figure {
 				r.figs = appendFigure(r.figs, pointsFigure(r, j), forestFigure(r, m), heatFigure(r, m), parallelFigure(r, j))
 			}
 		}
+		if r.DataSets != nil {
+			r.figs = append(r.figs, r.DataSets.figure())
+		}
 		if r.Methods != nil {
 			r.figs = append(r.figs, r.Methods.figure())
 		}
@@ -100,16 +103,16 @@ func fileName(s string) string {
 	return cmpOr(s[:min(len(s), 40)], "metric")
 }
 
-// rowLabel names a row of the main table.
-func (r *Report) rowLabel(row Row) string {
-	if len(r.Factors) == 1 {
-		return cmpOr(oneLine(row.Settings[0]), "(empty)")
+// named says for captions what the labels of lines or rows are values of.
+func (r *Report) named(what string) string {
+	if len(r.Factors) < 2 {
+		return ""
 	}
-	var parts []string
-	for i, s := range row.Settings {
-		parts = append(parts, lastPart(r.Factors[i])+" "+cmpOr(oneLine(s), "(empty)"))
+	var keys []string
+	for _, f := range r.Factors {
+		keys = append(keys, lastPart(f))
 	}
-	return cmpOr(strings.Join(parts, ", "), "all runs")
+	return " " + what + ": " + strings.Join(keys, ", ") + "."
 }
 
 // lastPart is the part of a dotted key that tells most.
@@ -167,9 +170,9 @@ func curveFigures(r *Report) []*figure {
 	var figs []*figure
 	for _, name := range names[:min(len(names), maxCurves)] {
 		d := plot.Curves{X: "step", Y: name, Whole: true}
-		most := 0
+		least, most := math.MaxInt, 0
 		for i := range r.Rows[:min(len(r.Rows), plot.MaxSeries)] {
-			line := plot.Line{Label: r.rowLabel(r.Rows[i])}
+			line := plot.Line{Label: r.label(r.Rows[i].Settings)}
 			var steps []int64
 			for k := range values[name] {
 				if k.row == i {
@@ -183,7 +186,7 @@ func curveFigures(r *Report) []*figure {
 					continue
 				}
 				s := stat.Describe(values[name][at{i, step}])
-				most = max(most, s.N)
+				least, most = min(least, s.N), max(most, s.N)
 				lo, hi := math.NaN(), math.NaN()
 				if iv, err := stat.MeanInterval(values[name][at{i, step}], Level); err == nil {
 					lo, hi = iv.Lo, iv.Hi
@@ -198,11 +201,12 @@ func curveFigures(r *Report) []*figure {
 		if len(d.Lines) == 0 {
 			continue
 		}
-		caption := fmt.Sprintf("%s over training steps: mean", oneLine(name))
+		caption := fmt.Sprintf("Learning curves: %s at each step, a single run a line.", oneLine(name))
 		if most > 1 {
-			caption += fmt.Sprintf(" and %s confidence band (Student's t)", percent(Level))
+			caption = fmt.Sprintf("Learning curves: mean %s at each step, with its pointwise %s confidence band (Student's t) over the finished runs of a line (%s)%s.",
+				oneLine(name), percent(Level), span(least, most), r.repeats())
 		}
-		caption += fmt.Sprintf(" over up to %d finished %s a line.", most, plural(most, "run"))
+		caption += r.named("Lines")
 		if len(r.Rows) > plot.MaxSeries {
 			caption += fmt.Sprintf(" The first %d of %d rows.", plot.MaxSeries, len(r.Rows))
 		}
@@ -229,12 +233,14 @@ func pointsFigure(r *Report, j int) *figure {
 	}
 	d := plot.Points{X: m.Name + unitOf(m)}
 	left := 0
+	show := r.leading(j, maxRows)
+	least, most := math.MaxInt, 0
 	for i, g := range groups(r.planned(), r.Factors) {
-		if i == maxRows {
-			break
+		if !slices.Contains(show, i) {
+			continue
 		}
 		c := r.Rows[i].Cells[j]
-		row := plot.Group{Label: r.rowLabel(r.Rows[i]), Mean: c.Mean, Lo: math.NaN(), Hi: math.NaN()}
+		row := plot.Group{Label: r.label(r.Rows[i].Settings), Mean: c.Mean, Lo: math.NaN(), Hi: math.NaN()}
 		if c.Interval != nil {
 			row.Lo, row.Hi = c.Interval.Lo, c.Interval.Hi
 		}
@@ -248,13 +254,18 @@ func pointsFigure(r *Report, j int) *figure {
 			}
 		}
 		d.Rows = append(d.Rows, row)
+		least, most = min(least, c.N), max(most, c.N)
 	}
 	if !slices.ContainsFunc(d.Rows, func(g plot.Group) bool { return len(g.Values) > 0 }) {
 		return nil
 	}
-	caption := fmt.Sprintf("%s of every finished run (points), with the mean (diamond) and its %s confidence interval (Student's t) over the runs of a row.", oneLine(m.Name), percent(Level))
+	caption := fmt.Sprintf("%s of every finished run (points), with the mean (diamond) and its %s confidence interval (Student's t) over the runs of a row (%s)%s.", oneLine(m.Name), percent(Level), span(least, most), r.repeats())
+	if most == 1 {
+		caption = fmt.Sprintf("%s of every finished run; one run a row, so there is no interval.", oneLine(m.Name))
+	}
+	caption += r.named("Rows")
 	if len(r.Rows) > maxRows {
-		caption += fmt.Sprintf(" The first %d of %d rows.", maxRows, len(r.Rows))
+		caption += fmt.Sprintf(" %s of %d rows.", capital(r.which(j, maxRows)), len(r.Rows))
 	}
 	if left > 0 {
 		caption += fmt.Sprintf(" At most %d points a row; all count.", maxPoints)
@@ -265,51 +276,53 @@ func pointsFigure(r *Report, j int) *figure {
 // forestFigure shows the differences of a metric: the criterion's first.
 func forestFigure(r *Report, m Metric) *figure {
 	d := plot.Forest{X: "difference in " + oneLine(m.Name) + unitOf(m)}
-	caption := fmt.Sprintf("Mean difference in %s with its %s confidence interval over pairs of runs that agree in everything else; two-sided paired t test", oneLine(m.Name), percent(Level))
+	caption := fmt.Sprintf("Mean difference in %s with its %s confidence interval (Student's t) over %s; two-sided paired t test", oneLine(m.Name), percent(Level), r.pairs())
 	v := r.Verdict
 	if v != nil && v.Metric.Name == m.Name && v.Used > 0 {
-		row := plot.Difference{Label: v.Candidate.Label + " − " + v.Baseline.Label, Estimate: v.Estimate, Lo: math.NaN(), Hi: math.NaN(), Note: "p = " + formatP(v.Test.P)}
+		row := plot.Difference{Label: r.shown(v.Criterion.Compare, v.Candidate.Label) + " − " + r.shown(v.Criterion.Compare, v.Baseline.Label), Estimate: v.Estimate, Lo: math.NaN(), Hi: math.NaN(), Note: equalsP(v.Test.P)}
 		if v.Interval != nil {
 			row.Lo, row.Hi = v.Interval.Lo, v.Interval.Hi
 		}
 		d.Rows = append(d.Rows, row)
 		d.Margin = v.Metric.Goal.sign() * v.Criterion.MinEffect
-		caption = fmt.Sprintf("Mean difference in %s with its confidence interval. First row: the criterion (%s, n = %d, %s interval)", oneLine(m.Name), v.Criterion.Test, v.Used, percent(1-v.Criterion.Alpha))
+		caption = fmt.Sprintf("Mean difference in %s with its confidence interval. First row: the criterion (%s, n = %d, %s interval)", oneLine(m.Name), testNames[v.Criterion.Test], v.Used, percent(1-v.Criterion.Alpha))
 		if d.Margin != 0 {
 			caption += ", dotted: the smallest improvement that counts"
 		}
-		caption += "; the others are exploratory (paired t test on pairs of runs that agree in everything else"
+		caption += "; the others are exploratory (paired t test, " + r.pairs()
 	}
-	others := 0
+	several := len(slices.DeleteFunc(slices.Clone(r.Factors), isData)) > 1
+	others, least, most := 0, math.MaxInt, 0
 	for _, c := range r.Comparisons {
 		if c.Metric != m.Name || c.Pairs == 0 || len(d.Rows) >= maxRows ||
 			v != nil && c.Factor == v.Criterion.Compare && c.Value == v.Candidate.Label && c.Reference == v.Baseline.Label {
 			continue
 		}
-		row := plot.Difference{Label: cmpOr(oneLine(c.Value), "(empty)") + " − " + cmpOr(oneLine(c.Reference), "(empty)"), Estimate: c.Estimate, Lo: math.NaN(), Hi: math.NaN()}
-		if len(r.Factors) > 1 {
+		row := plot.Difference{Label: r.shown(c.Factor, c.Value) + " − " + r.shown(c.Factor, c.Reference), Estimate: c.Estimate, Lo: math.NaN(), Hi: math.NaN()}
+		if several {
 			row.Label = lastPart(c.Factor) + " " + row.Label
 		}
 		if c.Interval != nil {
 			row.Lo, row.Hi = c.Interval.Lo, c.Interval.Hi
 		}
-		if !math.IsNaN(c.Holm) {
-			row.Note = "p = " + formatP(c.Holm)
+		if !math.IsNaN(c.Corrected) {
+			row.Note = equalsP(c.Corrected)
 		}
 		d.Rows = append(d.Rows, row)
+		least, most = min(least, c.Pairs), max(most, c.Pairs)
 		others++
 	}
 	if len(d.Rows) == 0 {
 		return nil
 	}
 	switch {
-	case v != nil && d.Rows[0].Label == v.Candidate.Label+" − "+v.Baseline.Label && others == 0:
+	case others == 0:
 		caption, _, _ = strings.Cut(caption, "; the others")
 		caption += "."
 	case strings.Contains(caption, "exploratory (paired"):
-		caption += fmt.Sprintf(", p after Holm's correction over %d comparisons).", len(r.Comparisons))
+		caption += fmt.Sprintf(", %s, p with %s over %d comparisons).", span(least, most), correctionNames[r.Correction][0], len(r.Comparisons))
 	default:
-		caption += fmt.Sprintf(", p after Holm's correction over %d comparisons.", len(r.Comparisons))
+		caption += fmt.Sprintf(", %s, p with %s over %d comparisons.", span(least, most), correctionNames[r.Correction][0], len(r.Comparisons))
 	}
 	return &figure{name: "forest-" + fileName(m.Name), caption: caption, pic: d.Figure()}
 }
@@ -357,18 +370,66 @@ func heatFigure(r *Report, m Metric) *figure {
 			}
 		}
 		d.Cells = append(d.Cells, row)
-		d.YLabels = append(d.YLabels, strconv.FormatFloat(y, 'g', -1, 64))
+		d.YLabels = append(d.YLabels, r.numberLabel(keys[1], y))
 	}
 	for _, x := range values[0] {
-		d.XLabels = append(d.XLabels, strconv.FormatFloat(x, 'g', -1, 64))
+		d.XLabels = append(d.XLabels, r.numberLabel(keys[0], x))
 	}
-	slices.SortFunc(sizes, cmp.Compare)
-	d.Format = func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
-	caption := fmt.Sprintf("Mean %s over %s and %s; %d to %d finished runs a cell, hatched where there is none.", oneLine(m.Name), oneLine(keys[0]), oneLine(keys[1]), least, most)
-	if least == most {
-		caption = fmt.Sprintf("Mean %s over %s and %s; %d finished %s a cell.", oneLine(m.Name), oneLine(keys[0]), oneLine(keys[1]), most, plural(most, "run"))
+	f := chooseNumbers(sizes, nil)
+	f.decimals = max(0, f.decimals-1) // three digits: a cell is small
+	d.Format = f.format
+	caption := fmt.Sprintf("Mean %s over %s and %s; %s finished runs a cell", oneLine(m.Name), oneLine(keys[0]), oneLine(keys[1]), span(least, most))
+	others := slices.DeleteFunc(slices.Concat(r.Factors, r.Seeds), func(k string) bool { return slices.Contains(keys, k) })
+	if len(others) > 0 {
+		caption += ", over all " + oneLine(strings.Join(others, ", "))
 	}
+	if len(sizes) < len(values[0])*len(values[1]) {
+		caption += "; hatched where there is none"
+	}
+	caption += "."
 	return &figure{name: "heat-" + fileName(m.Name), caption: caption, pic: d.Figure()}
+}
+
+// numberLabel is a swept number on an axis.
+func (r *Report) numberLabel(key string, x float64) string {
+	for text, s := range r.rounded[key] {
+		if y, err := strconv.ParseFloat(text, 64); err == nil && y == x {
+			return s
+		}
+	}
+	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
+// leading returns which rows are shown where only so many can be, in their
+// order: the best by the j-th metric, the first ones if its goal is unknown.
+func (r *Report) leading(j, most int) []int {
+	rows := make([]int, len(r.Rows))
+	for i := range rows {
+		rows[i] = i
+	}
+	if len(rows) <= most {
+		return rows
+	}
+	if g := r.Metrics[j].Goal; g != "" {
+		key := func(i int) float64 {
+			if c := r.Rows[i].Cells[j]; c.N > 0 {
+				return -g.sign() * c.Mean
+			}
+			return math.Inf(1)
+		}
+		slices.SortStableFunc(rows, func(a, b int) int { return cmp.Compare(key(a), key(b)) })
+	}
+	rows = rows[:most]
+	slices.Sort(rows)
+	return rows
+}
+
+// which says what leading chose: "the 24 best".
+func (r *Report) which(j, most int) string {
+	if r.Metrics[j].Goal == "" {
+		return fmt.Sprintf("the first %d", most)
+	}
+	return fmt.Sprintf("the %d best", most)
 }
 
 // swept returns the values of a swept key in order, nil if not all are numbers.

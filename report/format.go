@@ -55,7 +55,7 @@ func chooseNumbers(sizes, halves []float64) numbers {
 	if len(sizes) == 0 {
 		return numbers{decimals: 1}
 	}
-	largest := slices.Max(sizes)
+	largest := slices.Max(slices.Concat(sizes, halves)) // a difference may be far below its interval
 	decimals := 3 - exponent(largest)
 	if len(halves) > 0 {
 		slices.Sort(halves)
@@ -107,18 +107,25 @@ func (f numbers) cell(c Cell) string {
 // short formats a number of a sentence with three significant digits.
 func short(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
 
-// formatP formats a p value: three digits after the point, or an order of
-// magnitude below (APA style, but with the floor of exact tests still exact).
+// formatP formats a p value for readers: four digits, or that it is below them.
+// tests.csv and report.json have it in full.
 func formatP(p float64) string {
 	switch {
 	case math.IsNaN(p):
 		return "undefined"
 	case p < 0.0001:
-		return strconv.FormatFloat(p, 'e', 1, 64)
-	case p < 0.001:
-		return strconv.FormatFloat(p, 'f', 5, 64)
+		return "< 0.0001"
 	}
 	return strconv.FormatFloat(p, 'f', 4, 64)
+}
+
+// equalsP writes a p value with its relation: "p = 0.0116", "p < 0.0001".
+func equalsP(p float64) string {
+	s := formatP(p)
+	if s[0] == '<' {
+		return "p " + s
+	}
+	return "p = " + s
 }
 
 // percent formats a confidence level.
@@ -129,10 +136,12 @@ func percent(level float64) string {
 // seconds formats a duration for people.
 func seconds(s float64) string {
 	switch {
-	case s < 60:
-		return strconv.FormatFloat(s, 'g', 3, 64) + " s"
+	case s < 9.95:
+		return strconv.FormatFloat(s, 'g', 2, 64) + " s"
+	case s < 59.5:
+		return strconv.FormatFloat(s, 'f', 0, 64) + " s"
 	case s < 3600:
-		return fmt.Sprintf("%d min %02d s", int(s)/60, int(s)%60)
+		return fmt.Sprintf("%d min %02d s", int(math.Round(s))/60, int(math.Round(s))%60)
 	}
 	return fmt.Sprintf("%d h %02d min", int(s)/3600, int(s)%3600/60)
 }

@@ -17,14 +17,14 @@ const (
 var mathSymbols = map[string]string{
 	"in": " ∈ ", "notin": " ∉ ", "mapsto": " ↦ ", "to": " → ", "rightarrow": " → ", "leftarrow": " ← ", "Rightarrow": " ⇒ ", "implies": " ⇒ ", "iff": " ⇔ ",
 	"le": " ≤ ", "leq": " ≤ ", "ge": " ≥ ", "geq": " ≥ ", "ne": " ≠ ", "neq": " ≠ ", "approx": " ≈ ", "sim": " ∼ ", "equiv": " ≡ ", "subset": " ⊂ ", "subseteq": " ⊆ ", "propto": " ∝ ",
-	"lt": " < ", "gt": " > ", "ll": " ≪ ", "gg": " ≫ ", "mid": " | ", "cup": " ∪ ", "cap": " ∩ ", "times": " × ", "cdot": " · ", "pm": " ± ", "circ": " ∘ ", "oplus": " ⊕ ",
+	"colon": " : ", "lt": " < ", "gt": " > ", "ll": " ≪ ", "gg": " ≫ ", "mid": " | ", "cup": " ∪ ", "cap": " ∩ ", "times": " × ", "cdot": " · ", "pm": " ± ", "circ": " ∘ ", "oplus": " ⊕ ",
 	"dots": "…", "ldots": "…", "cdots": "⋯", "infty": "∞", "partial": "∂", "nabla": "∇", "sum": "∑", "prod": "∏", "int": "∫", "forall": "∀", "exists": "∃", "emptyset": "∅", "ell": "l",
 	"R": "ℝ", "N": "ℕ", "Z": "ℤ", "E": "𝔼", "prime": "′", "star": "*", "ast": "*", "langle": "⟨", "rangle": "⟩", "lVert": "‖", "rVert": "‖", "Vert": "‖", "|": "‖", "{": "{", "}": "}", "%": "%", "&": "&", "#": "#", "_": "_", "$": "$",
 	"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ",
 	"pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
 	"Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 	",": " ", ";": " ", ":": " ", "!": "", "quad": "   ", "qquad": "      ", " ": " ", "\\": " ", "left": "", "right": "", "big": "", "Big": "", "displaystyle": "", "limits": "",
-	"min": "min ", "max": "max ", "argmin": "arg min ", "argmax": "arg max ", "log": "log ", "exp": "exp ", "sup": "sup ", "inf": "inf ", "Pr": "Pr",
+	"min": "min ", "max": "max ", "argmin": "arg min ", "argmax": "arg max ", "arg": "arg ", "log": "log ", "ln": "ln ", "exp": "exp ", "sin": "sin ", "cos": "cos ", "tanh": "tanh ", "det": "det ", "dim": "dim ", "lim": "lim ", "cdotp": " · ", "setminus": " ∖ ", "top": "⊤", "neg": "¬", "land": " ∧ ", "lor": " ∨ ", "sup": "sup ", "inf": "inf ", "Pr": "Pr",
 }
 
 // doubleStruck are the letters of \mathbb.

@@ -57,8 +57,10 @@ type (
 		Fixed       []settingJSON    `json:"fixed"`
 		Metrics     []metricJSON     `json:"metrics"`
 		Rows        []rowJSON        `json:"rows"`
+		Correction  string           `json:"correction"`
 		Comparisons []comparisonJSON `json:"comparisons"`
 		Marginals   []rowJSON        `json:"marginals"`
+		DataSets    *dataSetsJSON    `json:"data_sets,omitempty"`
 		Methods     *methodsJSON     `json:"methods,omitempty"`
 		Effort      effortJSON       `json:"effort"`
 		Deviations  []deviationJSON  `json:"deviations"`
@@ -162,7 +164,8 @@ type (
 		Estimate  num           `json:"estimate"`
 		Interval  *intervalJSON `json:"interval"`
 		Test      testJSON      `json:"test"`
-		Holm      num           `json:"p_holm"`
+		Exact     *testJSON     `json:"exact,omitempty"`
+		Corrected num           `json:"p_corrected"`
 		PSuperior num           `json:"p_superior"`
 	}
 	methodsJSON struct {
@@ -175,6 +178,24 @@ type (
 		Used     int      `json:"used"`
 		Friedman testJSON `json:"friedman"`
 		Distance num      `json:"critical_distance"`
+	}
+	dataSetsJSON struct {
+		Factor     string           `json:"factor"`
+		Data       string           `json:"data"`
+		Metric     string           `json:"metric"`
+		Scaled     bool             `json:"scaled"`
+		Sets       []string         `json:"sets"`
+		Thresholds []num            `json:"thresholds"`
+		Methods    []setsMethodJSON `json:"methods"`
+	}
+	setsMethodJSON struct {
+		Value    string        `json:"value"`
+		Counts   countsJSON    `json:"counts"`
+		NaN      int           `json:"not_finite"`
+		IQM      num           `json:"iqm"`
+		Interval *intervalJSON `json:"interval"`
+		Means    []cellJSON    `json:"cells"`
+		Profile  []num         `json:"profile"`
 	}
 	effortJSON struct {
 		Seconds     num `json:"seconds"`
@@ -208,7 +229,7 @@ type (
 
 func newReportJSON(r *Report) reportJSON {
 	x := reportJSON{
-		Schema: "orch.report/1", Sweep: r.Sweep, Title: r.Title, Study: r.Tables.Header.Study, StudyHash: r.Frozen.Hash, Exploratory: r.Exploratory,
+		Schema: "orch.report/1", Sweep: r.Sweep, Title: r.Title, Study: r.Tables.Header.Study, StudyHash: r.Frozen.Hash, Exploratory: r.Exploratory, Correction: r.Correction,
 		Counts: newCountsJSON(r.Counts), Factors: some(r.Factors), Seeds: some(r.Seeds), Hosts: some(r.Hosts), Codes: newCountJSON(r.Codes),
 		Provenance: r.Provenance,
 		Effort: effortJSON{num(r.Effort.Seconds), num(r.Effort.Lost), num(r.Effort.CPUSeconds), num(r.Effort.Asked), num(r.Effort.AskedCPU), num(r.Effort.AskedGPU),
@@ -229,12 +250,15 @@ func newReportJSON(r *Report) reportJSON {
 		return rowJSON{m.Factor, []string{m.Value}, newCountsJSON(m.Counts), mapTo(m.Cells, newCellJSON)}
 	})
 	x.Comparisons = mapTo(r.Comparisons, func(c Comparison) comparisonJSON {
-		return comparisonJSON{c.Factor, c.Value, c.Reference, c.Metric, c.Pairs, c.Planned, num(c.Estimate), newIntervalJSON(c.Interval), newTestJSON(c.Test), num(c.Holm), num(c.PSuperior)}
+		return comparisonJSON{c.Factor, c.Value, c.Reference, c.Metric, c.Pairs, c.Planned, num(c.Estimate), newIntervalJSON(c.Interval), newTestJSON(c.Test), newExactJSON(c.Exact), num(c.Corrected), num(c.PSuperior)}
 	})
 	x.Deviations = mapTo(r.Frozen.Deviations, func(d Deviation) deviationJSON { return deviationJSON{d.Segment, d.Text} })
 	x.Warnings = mapTo(r.Warnings, func(w Warning) warningJSON { return warningJSON(w) })
 	if m := r.Methods; m != nil {
 		x.Methods = &methodsJSON{m.Factor, m.Data, m.Metric.Name, m.Labels, mapTo(m.Ranks, func(f float64) num { return num(f) }), m.Sets, m.Used, newTestJSON(m.Friedman), num(m.Distance)}
+	}
+	if s := r.DataSets; s != nil {
+		x.DataSets = newDataSetsJSON(s)
 	}
 	x.Runs = []runJSON{}
 	for i := range r.Tables.Runs {
@@ -248,10 +272,7 @@ func newReportJSON(r *Report) reportJSON {
 			Estimate: num(v.Estimate), Interval: newIntervalJSON(v.Interval), Test: newTestJSON(v.Test), PSuperior: num(v.PSuperior),
 			Planned: v.Planned, Used: v.Used, Broken: some(v.Broken)}
 		x.Verdict.Test.Name = v.Criterion.Test
-		if v.Exact != nil {
-			e := newTestJSON(*v.Exact)
-			x.Verdict.Exact = &e
-		}
+		x.Verdict.Exact = newExactJSON(v.Exact)
 	}
 	return x
 }
@@ -292,6 +313,24 @@ func newArmJSON(a Arm) armJSON {
 
 func newTestJSON(t stat.Test) testJSON {
 	return testJSON{t.Name, t.N, t.M, t.Excluded, t.Zeros, num(t.Statistic), num(t.DF), num(t.P), num(t.Floor), t.Exact}
+}
+
+func newDataSetsJSON(s *DataSets) *dataSetsJSON {
+	x := &dataSetsJSON{Factor: s.Factor, Data: s.Data, Metric: s.Metric.Name, Scaled: s.Scaled, Sets: s.Sets, Thresholds: nums(s.Thresholds)}
+	for i, m := range s.Methods {
+		x.Methods = append(x.Methods, setsMethodJSON{s.Labels[i], newCountsJSON(m.Counts), m.NaN, num(m.IQM), newIntervalJSON(m.Interval), mapTo(m.Means, newCellJSON), nums(m.Profile)})
+	}
+	return x
+}
+
+func nums(x []float64) []num { return mapTo(x, func(f float64) num { return num(f) }) }
+
+func newExactJSON(t *stat.Test) *testJSON {
+	if t == nil {
+		return nil
+	}
+	x := newTestJSON(*t)
+	return &x
 }
 
 func newRunJSON(run *collect.Run) runJSON {

@@ -41,7 +41,7 @@ func (r *Report) markSignificant() {
 	for _, c := range r.Comparisons {
 		for i, row := range r.Rows {
 			for j, m := range r.Metrics {
-				if row.Settings[0] == c.Value && m.Name == c.Metric && c.Holm <= significant {
+				if row.Settings[0] == c.Value && m.Name == c.Metric && c.Corrected <= significant {
 					r.Rows[i].Cells[j].Significant = true
 				}
 			}

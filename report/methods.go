@@ -45,14 +45,7 @@ func compareMethods(r *Report) *Methods {
 	if m == nil {
 		return nil
 	}
-	for _, f := range r.Factors {
-		switch {
-		case isData(f) && m.Data == "":
-			m.Data = f
-		case r.Study.Success != nil && f == r.Study.Success.Compare, m.Factor == "" && r.Study.Success == nil:
-			m.Factor = f
-		}
-	}
+	m.Factor, m.Data = r.dataKeys()
 	if m.Data == "" || m.Factor == "" {
 		return nil
 	}
@@ -91,7 +84,7 @@ func compareMethods(r *Report) *Methods {
 // figure is the critical-difference diagram.
 func (m *Methods) figure() *figure {
 	d := plot.Ranks{Labels: m.Labels, Mean: m.Ranks, Distance: m.Distance}
-	caption := fmt.Sprintf("Mean ranks of %s in %s over %d of %d values of %s, each a mean over its runs; 1 is best. Bars join what Nemenyi's test does not tell apart at %v (critical distance %s). Friedman: chi-squared(%s) = %s, p = %s.",
-		oneLine(m.Factor), oneLine(m.Metric.Name), m.Used, m.Sets, oneLine(m.Data), significant, short(m.Distance), short(m.Friedman.DF), short(m.Friedman.Statistic), formatP(m.Friedman.P))
+	caption := fmt.Sprintf("Mean ranks of %s in %s over %d of %d values of %s, each a mean over its runs; 1 is best. Bars join what Nemenyi's test does not tell apart at %v (critical distance %s). Friedman: chi-squared(%s) = %s, %s.",
+		oneLine(m.Factor), oneLine(m.Metric.Name), m.Used, m.Sets, oneLine(m.Data), significant, short(m.Distance), short(m.Friedman.DF), short(m.Friedman.Statistic), equalsP(m.Friedman.P))
 	return &figure{name: "ranks-" + fileName(m.Metric.Name), caption: caption, pic: d.Figure()}
 }

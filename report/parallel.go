@@ -63,7 +63,7 @@ func parallelFigure(r *Report, j int) *figure {
 		every := (len(values) + mostMarks - 1) / mostMarks
 		for k, v := range values {
 			if k%every == 0 {
-				axis.Marks, axis.Texts = append(axis.Marks, at(k)), append(axis.Texts, cmpOr(oneLine(v), "(empty)"))
+				axis.Marks, axis.Texts = append(axis.Marks, at(k)), append(axis.Texts, r.shown(r.Factors[i], v))
 			}
 		}
 		for k, row := range rows {

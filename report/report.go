@@ -30,8 +30,10 @@ type Report struct {
 	Counts      Counts
 	Rows        []Row
 	Verdict     *Verdict     // nil without a criterion
+	Correction  string       // of the comparisons' p values, one of Corrections
 	Comparisons []Comparison // of swept factors, which nobody fixed beforehand: exploratory even beside a verdict
 	Marginals   []Marginal   // per factor, when there are several
+	DataSets    *DataSets    // methods summed up over data sets; nil without several of both
 	Methods     *Methods     // ranks over data sets; nil where there are too few
 	Frozen      Frozen
 	Effort      Effort
@@ -40,6 +42,8 @@ type Report struct {
 	Codes       []Count // what made the finished runs
 	Hosts       []string
 	Tables      *collect.Tables // with the runs' metrics as the study aggregates them
+
+	rounded map[string]map[string]string // swept values that are too long to show in full: see shownValues
 
 	drawn sync.Once
 	figs  []*figure
@@ -80,7 +84,7 @@ type Cell struct {
 	Absent   int            // finished runs that did not report the metric
 	Best     bool           // best mean of its column; only where the goal is known
 	// Significant: it differs from the baseline's (or first value's) row at 0.05
-	// after Holm's correction over all comparisons of the report.
+	// after correction over all comparisons of the report.
 	Significant bool
 }
 
@@ -116,6 +120,10 @@ func Build(t *collect.Tables) *Report {
 	r.Counts = count(planned)
 	r.Counts.Unplanned = unplanned
 	r.axes(t, planned)
+	r.rounded = map[string]map[string]string{}
+	for _, key := range slices.Concat(r.Factors, r.Seeds) {
+		r.rounded[key] = shownValues(planned, key)
+	}
 	r.Metrics = r.columns(planned)
 	for _, group := range groups(planned, r.Factors) {
 		r.Rows = append(r.Rows, r.row(group))
@@ -124,9 +132,14 @@ func Build(t *collect.Tables) *Report {
 	if r.Study.Success != nil {
 		r.Verdict = judge(&r.Study, planned)
 	}
+	r.Correction = Corrections[0]
+	if c := r.Study.Success; c != nil {
+		r.Correction = c.Correction
+	}
 	r.Comparisons = compareFactors(r, planned)
 	r.markSignificant()
 	r.Marginals = marginals(r, planned)
+	r.DataSets = sumSets(r, planned)
 	r.Methods = compareMethods(r)
 	r.account(t, planned)
 	r.threats(planned, noSteps)
@@ -139,9 +152,9 @@ func (r *Report) warn(code, format string, args ...any) {
 
 // axes sorts the swept keys into seeds, factors and those with one value.
 func (r *Report) axes(t *collect.Tables, planned []*collect.Run) {
-	isSeed := func(key string) bool { return key == "seed" || strings.HasSuffix(key, ".seed") }
-	if c := r.Study.Success; c != nil && len(c.PairBy) > 0 {
-		isSeed = func(key string) bool { return slices.Contains(c.PairBy, key) }
+	isSeed := func(key string) bool {
+		c := r.Study.Success
+		return key == "seed" || strings.HasSuffix(key, ".seed") || c != nil && slices.Contains(c.PairBy, key) && !isData(key)
 	}
 	for _, key := range t.SweptKeys() {
 		if isSeed(key) {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"orch/report/collect"
@@ -13,7 +14,7 @@ import (
 // criterion shows the verdict's numbers.
 func (d *document) criterion(v *Verdict) {
 	d.heading("Criterion")
-	f := chooseNumbers(abs(v.Candidate.Mean, v.Baseline.Mean), halves(v.Interval, v.Candidate.Interval, v.Baseline.Interval))
+	f := v.numbers()
 	sides := newTable("sides", "llrrr", "Side", "Value", "n", "mean of "+v.Metric.Name, "sd")
 	for _, side := range []struct {
 		role string
@@ -39,7 +40,7 @@ func (d *document) criterion(v *Verdict) {
 		if v.Interval != nil {
 			add(percent(v.Interval.Level)+" interval of the difference", "%s to %s", f.format(v.Interval.Lo), f.format(v.Interval.Hi))
 		}
-		add(v.Criterion.Test+", two-sided", "%s", testText(v.Test, v.Criterion.Test))
+		add(testNames[v.Criterion.Test]+", two-sided", "%s", testText(v.Test, v.Criterion.Test))
 		if v.Exact != nil {
 			add("exact sign-flip p beside it", "%s (with %d pairs at least %s)", formatP(v.Exact.P), v.Exact.N, formatP(v.Exact.Floor))
 		}
@@ -63,7 +64,7 @@ func (d *document) criterion(v *Verdict) {
 
 func testText(t stat.Test, name string) string {
 	statistic := map[string]string{"paired-t": "t", "welch": "t", "wilcoxon": "W", "mann-whitney": "U"}[name]
-	text := "p = " + formatP(t.P)
+	text := equalsP(t.P)
 	if statistic != "" && t.Statistic == t.Statistic {
 		degrees := ""
 		if t.DF == t.DF {
@@ -89,33 +90,66 @@ func (d *document) comparisons(r *Report) {
 		return
 	}
 	d.heading("Comparison of the swept factors")
-	t := newTable("tests", "llllrrrrr", "Factor", "Value", "against", "Metric", "Pairs", "Difference", "p", "Holm p", "P(larger)")
+	if !slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return c.Pairs > 0 }) {
+		return
+	}
+	correction := correctionNames[r.Correction]
+	t := newTable("tests", "llllrrrrrrr", "Factor", "Value", "against", "Metric", "Pairs", "Difference", "t", "p", correction[1], "exact p", "P(larger)")
+	better := !slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return r.metric(c.Metric).Goal == "" })
+	share := "P(larger): share of pairs in which the value's metric is the larger one"
+	if better {
+		t.head[len(t.head)-1], share = text("P(better)"), "P(better): share of pairs in which the value is the better one, ties counting half"
+	}
 	for _, c := range r.Comparisons[:min(len(r.Comparisons), maxComparisons)] {
 		difference := "—"
 		if c.Pairs > 0 {
 			f := chooseNumbers(abs(c.Estimate), halves(c.Interval))
 			difference = f.cell(Cell{Summary: stat.Summary{N: c.Pairs, Mean: c.Estimate}, Interval: c.Interval})
 		}
-		p, holm, larger := "—", "—", "—"
+		statistic, p, holm, exact, larger := "—", "—", "—", "—", "—"
 		if c.Test.P == c.Test.P {
-			p, holm = formatP(c.Test.P), formatP(c.Holm)
+			statistic, p, holm = strconv.FormatFloat(c.Test.Statistic, 'f', 2, 64), formatP(c.Test.P), formatP(c.Corrected)
+		}
+		if c.Exact != nil {
+			exact = formatP(c.Exact.P)
 		}
 		if c.Pairs > 0 {
 			larger = fmt.Sprintf("%.2f", c.PSuperior)
+			if better && r.metric(c.Metric).Goal == Minimize {
+				larger = fmt.Sprintf("%.2f", 1-c.PSuperior) // ties count half on either side
+			}
 		}
-		t.row(text(c.Factor), setting(c.Value), setting(c.Reference), text(c.Metric), text(fmt.Sprintf("%d of %d", c.Pairs, c.Planned)), text(difference), text(p), text(holm), text(larger))
+		t.row(text(c.Factor), text(r.shown(c.Factor, c.Value)), text(r.shown(c.Factor, c.Reference)), text(c.Metric), text(fmt.Sprintf("%d of %d", c.Pairs, c.Planned)), text(difference), text(statistic), text(p), text(holm), text(exact), text(larger))
 	}
 	exploratory := ""
 	if r.Verdict != nil {
-		exploratory = "Exploratory: nobody fixed these comparisons beforehand. "
+		v := r.Verdict
+		exploratory = fmt.Sprintf("Only %s against %s in %s was fixed beforehand, and is judged above; the other lines are exploratory. ", v.Candidate.Label, v.Baseline.Label, v.Metric.Name)
 	}
 	more := ""
 	if n := len(r.Comparisons); n > maxComparisons {
 		more = fmt.Sprintf(" The first %d of %d lines; tables/tests.csv has all.", maxComparisons, n)
 	}
-	t.caption = text(fmt.Sprintf("%sEach line: mean difference ± half width of its %s interval over pairs of runs that agree in everything else that is swept; two-sided paired t test; Holm's correction over all lines (%d); P(larger) is the share of pairs in which the value's metric is the larger one; — where there is nothing to compute.%s",
-		exploratory, percent(Level), len(r.Comparisons), more))
+	t.caption = text(fmt.Sprintf("%sEach line: mean difference ± half width of its %s interval over %s; two-sided paired t test with one degree of freedom less than pairs; %s over all lines (%d); exact p: the sign-flip test beside it, with n pairs at least 2/2^n; %s; —: nothing to compute.%s",
+		exploratory, percent(Level), r.pairs(), correction[0], len(r.Comparisons), share, more))
 	d.add(t)
+}
+
+// metric returns a column of the main table.
+func (r *Report) metric(name string) Metric {
+	i := slices.IndexFunc(r.Metrics, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		return Metric{Name: name}
+	}
+	return r.Metrics[i]
+}
+
+// pairs says what a pair of an exploratory comparison is.
+func (r *Report) pairs() string {
+	if i := slices.IndexFunc(r.Factors, isData); i >= 0 && !slices.ContainsFunc(r.Seeds, func(s string) bool { return slices.Contains(r.pairKeys(r.planned()), s) }) && len(r.Seeds) > 0 {
+		return "pairs of means over " + strings.Join(r.Seeds, ", ") + ", one pair per " + r.Factors[i] + " and other setting"
+	}
+	return "pairs of runs that agree in everything else that is swept"
 }
 
 // sensitivity is the marginal of each value of each factor.
@@ -131,7 +165,7 @@ func (d *document) sensitivity(r *Report) {
 	rows := make([]Row, len(r.Marginals))
 	for i, m := range r.Marginals {
 		rows[i] = Row{Counts: m.Counts, Cells: m.Cells}
-		t.row(text(m.Factor), setting(m.Value), text(tally(m.Counts)))
+		t.row(text(m.Factor), text(r.shown(m.Factor, m.Value)), text(tally(m.Counts)))
 	}
 	for j := range r.Metrics {
 		f := columnNumbers(rows, j)
@@ -208,8 +242,8 @@ func (d *document) allRuns(r *Report) {
 			continue
 		}
 		row := []cell{text(run.Name)}
-		for _, s := range settingTexts(run, keys) {
-			row = append(row, setting(s))
+		for i, s := range settingTexts(run, keys) {
+			row = append(row, text(r.shown(keys[i], s)))
 		}
 		row = append(row, text(run.State))
 		for _, x := range r.Metrics {
@@ -238,12 +272,4 @@ func note(run *collect.Run) string {
 		text = run.Class.String() + prefix(": ", text)
 	}
 	return text
-}
-
-// setting shows a swept value; nothing is shown as that.
-func setting(s string) cell {
-	if s == "" {
-		return text("(empty)")
-	}
-	return text(s)
 }

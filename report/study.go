@@ -58,11 +58,18 @@ type Success struct {
 	Test      string   // one of Tests
 	Alpha     float64
 	MinEffect float64 // in units of the metric, at least 0
-	Missing   string  // "refuse": a verdict needs every planned pair; "drop": the complete ones will do
+	// Correction is one of Corrections: how the p values of the comparisons that
+	// nobody declared are corrected. The declared one is alone and needs none.
+	Correction string
+	Missing    string // "refuse": a verdict needs every planned pair; "drop": the complete ones will do
 }
 
 // Tests are the names of tests that a study can declare.
 var Tests = []string{"paired-t", "wilcoxon", "sign-flip", "welch", "mann-whitney"}
+
+// Corrections are the names of corrections for many comparisons; the first is
+// the default.
+var Corrections = []string{"holm", "bh", "none"}
 
 // Paired reports whether the declared test compares pairs.
 func (s *Success) Paired() bool { return s.Test != "welch" && s.Test != "mann-whitney" }
@@ -235,7 +242,7 @@ func (d *decoder) metrics(key string, v override.Value, s *Study) {
 }
 
 func (d *decoder) success(key string, v override.Value, s *Study) {
-	c := &Success{Alpha: 0.05, Missing: "refuse"}
+	c := &Success{Alpha: 0.05, Missing: "refuse", Correction: Corrections[0]}
 	found := len(d.errs)
 	d.table(v, key, map[string]func(string, override.Value){
 		"compare":    d.text(&c.Compare),
@@ -245,6 +252,7 @@ func (d *decoder) success(key string, v override.Value, s *Study) {
 		"test":       d.choice(&c.Test, Tests...),
 		"alpha":      d.number(&c.Alpha),
 		"min_effect": d.number(&c.MinEffect),
+		"correction": d.choice(&c.Correction, Corrections...),
 		"missing":    d.choice(&c.Missing, "refuse", "drop"),
 	})
 	for _, need := range [][2]string{{"compare", `the swept key, such as compare = "model"`}, {"candidate", `the value that should win, such as candidate = "net5"`}, {"metric", `such as metric = "test.accuracy"`}} {

@@ -54,7 +54,7 @@ func (r *Report) Summary(out io.Writer, width int) error {
 	}
 	if v := r.Verdict; v != nil {
 		fmt.Fprintln(w)
-		text := fmt.Sprintf("criterion %s: %s Because %s.", v.Outcome, v.Sentence(), strings.Join(v.Reasons, "; "))
+		text := fmt.Sprintf("criterion %s: %s %s", v.Outcome, v.Sentence(), v.because())
 		for _, line := range wrap(oneLine(text), width) {
 			fmt.Fprintln(w, line)
 		}

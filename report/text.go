@@ -12,29 +12,39 @@ import (
 	"orch/sweep/results"
 )
 
+// numbers is how the numbers of the criterion are printed, alike wherever they
+// stand.
+func (v *Verdict) numbers() numbers {
+	return chooseNumbers(abs(v.Candidate.Mean, v.Baseline.Mean), halves(v.Interval, v.Candidate.Interval, v.Baseline.Interval))
+}
+
+// testNames are the tests as prose has them.
+var testNames = map[string]string{"paired-t": "paired t test", "wilcoxon": "Wilcoxon's signed-rank test", "sign-flip": "exact sign-flip test",
+	"welch": "Welch's t test", "mann-whitney": "Mann-Whitney test"}
+
 // Sentence says what was found, with estimate, interval and number of pairs.
 func (v *Verdict) Sentence() string {
 	name := func(a Arm) string { return v.Criterion.Compare + " = " + a.Label }
 	if v.Used == 0 {
 		return fmt.Sprintf("No complete pair of %s and %s yet (of %d planned).", name(v.Candidate), name(v.Baseline), v.Planned)
 	}
-	how := "the same as"
+	how, f := "the same as", v.numbers()
 	switch {
 	case v.Estimate > 0:
-		how = short(v.Estimate) + unitOf(v.Metric) + " above"
+		how = f.format(v.Estimate) + unitOf(v.Metric) + " above"
 	case v.Estimate < 0:
-		how = short(-v.Estimate) + unitOf(v.Metric) + " below"
+		how = f.format(-v.Estimate) + unitOf(v.Metric) + " below"
 	}
 	interval := "no interval from a single pair"
 	if v.Interval != nil {
-		interval = fmt.Sprintf("%s CI of the difference %s to %s", percent(v.Interval.Level), short(v.Interval.Lo), short(v.Interval.Hi))
+		interval = fmt.Sprintf("%s CI of the difference %s to %s", percent(v.Interval.Level), f.format(v.Interval.Lo), f.format(v.Interval.Hi))
 	}
 	number := fmt.Sprintf("n = %d %s", v.Used, plural(v.Used, "pair"))
 	if !v.Criterion.Paired() {
 		number = fmt.Sprintf("n = %d and %d runs", v.Candidate.N, v.Baseline.N)
 	}
-	return fmt.Sprintf("Mean %s of %s is %s that of %s (%s; %s; %s p = %s).",
-		v.Metric.Name, name(v.Candidate), how, name(v.Baseline), interval, number, v.Criterion.Test, formatP(v.Test.P))
+	return fmt.Sprintf("Mean %s of %s is %s that of %s (%s; %s; %s, %s).",
+		v.Metric.Name, name(v.Candidate), how, name(v.Baseline), interval, number, testNames[v.Criterion.Test], equalsP(v.Test.P))
 }
 
 // sentence says the criterion in words.
@@ -48,7 +58,7 @@ func (c *Success) sentence(s *Study) string {
 	if c.MinEffect > 0 {
 		text += fmt.Sprintf(" by at least %v", c.MinEffect)
 	}
-	text += fmt.Sprintf(", %s test", c.Test)
+	text += ", " + testNames[c.Test]
 	if c.Paired() {
 		text += " on pairs by " + strings.Join(c.PairBy, ", ")
 	}
@@ -195,6 +205,21 @@ func prefix(before, s string) string {
 		return ""
 	}
 	return before + s
+}
+
+// because is the verdict's reasons as a sentence.
+func (v *Verdict) because() string { return sentence("because " + strings.Join(v.Reasons, "; ")) }
+
+// sentence begins with a capital, unless that would change a name such as
+// test.loss, and ends with a full stop.
+func sentence(s string) string {
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(strings.TrimRight(word, ".,:"), "._/") {
+		s = capital(s)
+	}
+	if !strings.HasSuffix(s, "?") && !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
 }
 
 func capital(s string) string {

@@ -9,15 +9,19 @@ import (
 	"orch/sweep/override"
 )
 
+// manyRows is from how many settings on the best one's mean is noticeably too
+// good: of 10 equal ones it lies 1.5 standard errors above the truth.
+const manyRows = 10
+
 // threats adds what a careful reader would ask about the comparison itself.
 // Each is a rule on the tables; none needs judgement.
 func (r *Report) threats(planned []*collect.Run, noSteps map[string]int) {
 	for _, m := range r.Metrics {
 		if n := noSteps[m.Name]; n > 0 {
-			r.warn("no-steps", "%s: %d %s reported no steps, so that %q is their final value", m.Name, n, plural(n, "run"), m.Aggregate)
+			r.warn("no-steps", "the metric %s: %d %s reported no steps, so that %q is their final value", m.Name, n, plural(n, "run"), m.Aggregate)
 		}
 		if m.Aggregate == Best && strings.HasPrefix(m.Name, "test") {
-			r.warn("best-of-test", "%s is the best of several steps on the test split: it is too optimistic for both sides; select on validation data", m.Name)
+			r.warn("best-of-test", "the metric %s is the best of several steps on the test split: it is too optimistic for both sides; select on validation data", m.Name)
 		}
 	}
 	if v := r.Verdict; v != nil && v.Test.Zeros > 0 {
@@ -28,6 +32,14 @@ func (r *Report) threats(planned []*collect.Run, noSteps map[string]int) {
 	}
 	if n := len(r.Comparisons); r.Verdict == nil && n > 20 {
 		r.warn("many-comparisons", "%d comparisons: some look good by chance, and Holm's correction hides small real differences", n)
+	}
+	if c := r.Study.Success; c != nil && len(c.PairBy) > 1 && slices.ContainsFunc(c.PairBy, isData) {
+		i := slices.IndexFunc(c.PairBy, isData)
+		r.warn("dependent-pairs", "pairs by %s count every run as an observation of its own, but runs on one data set resemble each other: over data sets the data set is the unit, pair_by = [%q]",
+			strings.Join(c.PairBy, " and "), c.PairBy[i])
+	}
+	if len(r.Metrics) > 0 && r.Metrics[0].Goal != "" && len(r.Rows) >= manyRows && r.Verdict == nil {
+		r.warn("best-of-many", "the best of %d settings is partly the luckiest: choose on validation data, then measure the winner anew with other seeds", len(r.Rows))
 	}
 	r.unequalBudget(planned)
 	r.mixedCells(planned)
@@ -55,7 +67,7 @@ func (r *Report) unequalBudget(planned []*collect.Run) {
 		return
 	}
 	least, most := slices.Index(sizes, slices.Min(sizes)), slices.Index(sizes, slices.Max(sizes))
-	r.warn("unequal-budget", "%s = %s was given %d planned runs and %s = %s only %d: the comparison favours the larger budget",
+	r.warn("unequal-budget", "the value %s = %s was given %d planned runs and %s = %s only %d: the comparison favours the larger budget",
 		factor, labels[most], sizes[most], factor, labels[least], sizes[least])
 }
 

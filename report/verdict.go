@@ -272,17 +272,21 @@ func (v *Verdict) decide(err error) {
 	case err != nil:
 		say(Inconclusive, "%v", err)
 	case v.Test.P <= c.Alpha && gain > 0 && gain >= c.MinEffect*(1-1e-9): // 0.93-0.925 is a hair below 0.005
-		say(Met, "p = %s is at most alpha = %v, and the improvement of %s is at least %v", formatP(v.Test.P), c.Alpha, short(gain), c.MinEffect)
+		why := "the difference goes the declared way"
+		if c.MinEffect > 0 {
+			why = fmt.Sprintf("the improvement of %s is at least %v", v.numbers().format(gain), c.MinEffect)
+		}
+		say(Met, "p is at most alpha = %v, and %s", c.Alpha, why)
 	case v.Test.P <= c.Alpha && gain < 0:
-		say(NotMet, "%s is worse than %s (p = %s)", v.Candidate.Label, v.Baseline.Label, formatP(v.Test.P))
+		say(NotMet, "%s is worse than %s (%s)", v.Candidate.Label, v.Baseline.Label, equalsP(v.Test.P))
 	case v.Test.P <= c.Alpha:
-		say(NotMet, "there is an improvement (p = %s), but %s is less than the %v that was asked for", formatP(v.Test.P), short(gain), c.MinEffect)
+		say(NotMet, "there is an improvement (%s), but %s is less than the %v that was asked for", equalsP(v.Test.P), v.numbers().format(gain), c.MinEffect)
 	case c.MinEffect > 0 && v.Interval != nil && math.Max(v.Metric.Goal.sign()*v.Interval.Lo, v.Metric.Goal.sign()*v.Interval.Hi) < c.MinEffect:
 		say(NotMet, "the interval excludes an improvement of %v", c.MinEffect)
 	case v.Test.Floor > c.Alpha:
 		say(Inconclusive, "%s can never reach p <= %v with %d %s; its smallest p is %s", c.Test, c.Alpha, v.Used, pairs, formatP(v.Test.Floor))
 	default:
-		say(Inconclusive, "p = %s is above alpha = %v; %d %s cannot tell the difference from none", formatP(v.Test.P), c.Alpha, v.Used, pairs)
+		say(Inconclusive, "%s is above alpha = %v; %d %s cannot tell the difference from none", equalsP(v.Test.P), c.Alpha, v.Used, pairs)
 	}
 	if v.Used < v.Planned && c.Missing == "drop" {
 		v.Reasons = append(v.Reasons, fmt.Sprintf("%d of %d %s are left out, as the study allows", v.Planned-v.Used, v.Planned, pairs))
