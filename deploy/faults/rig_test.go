@@ -29,6 +29,13 @@ var orch string
 var long = os.Getenv("ORCH_LONG") != ""
 
 func TestMain(m *testing.M) {
+	if spec := os.Getenv(clientEnv); spec != "" {
+		if err := serveClient(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	dir, err := os.MkdirTemp("", "orch-faults-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

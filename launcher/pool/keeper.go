@@ -100,7 +100,7 @@ func (k *keeper) spawn(ctx context.Context, j *job, i int) error {
 	if stopped {
 		return errStopped
 	}
-	log, err := os.OpenFile(filepath.Join(j.req.LogDir, "worker-"+strconv.Itoa(i)+".log"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	log, err := openAgain(filepath.Join(j.req.LogDir, "worker-"+strconv.Itoa(i)+".log"), os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLog, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"orch/launcher"
@@ -137,7 +138,7 @@ func (p *Pool) writeIntent(j *job) error {
 // all of it or nothing, also after a power cut.
 func publish(dir, name string, content []byte) error {
 	temp, target := filepath.Join(dir, tempPrefix+rand.Text()), filepath.Join(dir, name)
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := openAgain(temp, os.O_WRONLY|os.O_CREATE) // nobody else has this name
 	if err != nil {
 		return err
 	}
@@ -152,14 +153,38 @@ func publish(dir, name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Link(temp, target); err != nil && !sameFile(temp, target) { // the reply of a network file system may have been lost
-		return err
+	for n := 0; ; n++ {
+		err := os.Link(temp, target)
+		if err == nil || sameFile(temp, target) { // the reply of a network file system may have been lost
+			break
+		}
+		if !unanswered(err) && !errors.Is(err, fs.ErrExist) || n == tries-1 {
+			return err
+		}
 	}
 	if err := syncDir(dir); err != nil {
 		os.Remove(target)
 		return err
 	}
 	return nil
+}
+
+// tries is how often a call is made that a network file system may have done
+// without its answer reaching us (EIO), or for whose file it wants to be asked
+// anew (ESTALE).
+const tries = 5
+
+func unanswered(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ESTALE)
+}
+
+func openAgain(path string, flag int) (f *os.File, err error) {
+	for range tries {
+		if f, err = os.OpenFile(path, flag, 0o600); !unanswered(err) {
+			break
+		}
+	}
+	return f, err
 }
 
 func sameFile(a, b string) bool {
@@ -175,7 +200,7 @@ func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // folders cannot be opened for that there
 	}
-	d, err := os.Open(dir)
+	d, err := openAgain(dir, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -193,7 +218,7 @@ func (p *Pool) flush(j *job) {
 	if len(j.unwritten) == 0 {
 		return
 	}
-	f, err := os.OpenFile(p.path(j.req.Key, jobSuffix), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := openAgain(p.path(j.req.Key, jobSuffix), os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return
 	}

@@ -91,7 +91,7 @@ func (t *Tables) Store(s *results.Sweep, of string, note any) error {
 // called when the bytes are handed to the system.
 func put(dir *os.Root, table table, encoded func()) (file tableFile, err error) {
 	temp := ".t-" + rand.Text()
-	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := create(dir, temp)
 	if err != nil {
 		encoded()
 		return file, err
@@ -110,7 +110,7 @@ func put(dir *os.Root, table table, encoded func()) (file tableFile, err error) 
 	if err = errors.Join(err, serr, f.Close()); err != nil {
 		return file, err
 	}
-	return identify(table.name, st), dir.Rename(temp, table.name)
+	return identify(table.name, st), rename(dir, temp, table.name, st)
 }
 
 // Stored returns the note of the tables in collected/, if they were made of what

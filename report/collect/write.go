@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -62,7 +63,7 @@ func (t *Tables) files() []table {
 func Into(dir *os.Root) func(name string, write func(io.Writer) error) error {
 	return func(name string, write func(io.Writer) error) (err error) {
 		temp := ".t-" + rand.Text()
-		f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := create(dir, temp)
 		if err != nil {
 			return err
 		}
@@ -74,10 +75,11 @@ func Into(dir *os.Root) func(name string, write func(io.Writer) error) error {
 		if err = write(f); err == nil {
 			err = f.Sync()
 		}
-		if err = errors.Join(err, f.Close()); err != nil {
+		st, serr := f.Stat()
+		if err = errors.Join(err, serr, f.Close()); err != nil {
 			return err
 		}
-		if err = dir.Rename(temp, name); err != nil {
+		if err = rename(dir, temp, name, st); err != nil {
 			return err
 		}
 		d, err := dir.Open(".")
@@ -90,6 +92,30 @@ func Into(dir *os.Root) func(name string, write func(io.Writer) error) error {
 		}
 		return nil
 	}
+}
+
+// create makes a temporary file, whose name nobody else has.
+func create(dir *os.Root, temp string) (f *os.File, err error) {
+	err = results.Again(func() error {
+		f, err = dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		return err
+	})
+	return f, err
+}
+
+// rename gives a temporary file its name. It may have it although the answer was
+// an error: the reply may be lost, and the second try does not find the old name.
+func rename(dir *os.Root, temp, name string, file fs.FileInfo) error {
+	return results.Again(func() error {
+		err := dir.Rename(temp, name)
+		if err == nil {
+			return nil
+		}
+		if st, serr := dir.Lstat(name); serr == nil && os.SameFile(st, file) {
+			return nil
+		}
+		return err
+	})
 }
 
 // sorted returns the tables in the order of the files: attempts and series in

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"orch/sweep"
 	"orch/sweep/override"
@@ -43,15 +44,25 @@ type Published struct {
 // changes nothing, and one that was edited keeps every result whose run has
 // the same identity. If someone else publishes at the same time it looks again.
 func Publish(s *results.Sweep, plan *sweep.Plan, o Publication) (*Published, error) {
-	for {
+	return anew(func() (*Published, error) {
 		sn, err := s.Snapshot()
 		if err != nil {
 			return nil, err
 		}
-		pub, err := publish(s, sn, plan, o)
+		return publish(s, sn, plan, o)
+	})
+}
+
+// anew decides again whenever someone else has changed the plan meanwhile. Where
+// listings are cached it may take a while until that is seen, so it asks less and
+// less often.
+func anew[T any](decide func() (T, error)) (T, error) {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		x, err := decide()
 		if !errors.Is(err, results.ErrChanged) {
-			return pub, err
+			return x, err
 		}
+		time.Sleep(wait)
 	}
 }
 

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"errors"
 	"fmt"
 
 	"orch/sweep/override"
@@ -19,16 +18,13 @@ type Retried struct {
 // segment of its own, and those that an order stops are let go. Runs that are
 // done, open or not picked stay as they are.
 func Retry(s *results.Sweep, pick func(results.RunState) bool, cause string, o Publication) (*Retried, error) {
-	for {
+	return anew(func() (*Retried, error) {
 		sn, err := s.Snapshot()
 		if err != nil {
 			return nil, err
 		}
-		r, err := retry(s, sn, pick, cause, o)
-		if !errors.Is(err, results.ErrChanged) {
-			return r, err
-		}
-	}
+		return retry(s, sn, pick, cause, o)
+	})
 }
 
 func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) bool, cause string, o Publication) (*Retried, error) {

@@ -30,16 +30,20 @@ func (s *Sweep) MakeAttempt(run, attempt string) (*AttemptDir, error) {
 	name := "runs/" + run + "/" + attempt
 	// Most runs have one attempt, so the outer folder is made first: to find out
 	// that it is missing would be one more question to a file server.
-	err := s.dir.Mkdir("runs/"+run, dirMode)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		err = s.dir.Mkdir(name, dirMode)
-	}
 	// An existing folder is ours: only the holder of the generation makes it,
 	// and a reply may have been lost.
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make attempt folder: %w", err)
-	}
-	dir, err := s.dir.OpenRoot(name)
+	var dir *os.Root
+	err := Again(func() error {
+		err := s.dir.Mkdir("runs/"+run, dirMode)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			err = s.dir.Mkdir(name, dirMode)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		dir, err = s.dir.OpenRoot(name)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make attempt folder: %w", err)
 	}
@@ -56,12 +60,12 @@ const (
 // WriteConfig freezes the attempt's resolved config. It is for people and
 // programs; orch itself never reads it back, so it is not synced.
 func (a *AttemptDir) WriteConfig(toml []byte) error {
-	return a.dir.WriteFile(ConfigFile, toml, fileMode)
+	return Again(func() error { return a.dir.WriteFile(ConfigFile, toml, fileMode) })
 }
 
 // OpenLog creates the attempt's log for appending.
 func (a *AttemptDir) OpenLog() (*os.File, error) {
-	return a.dir.OpenFile(LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+	return open(a.dir, LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 }
 
 // Close releases the folder handle.

@@ -49,7 +49,8 @@ func (t *Tree) FreezeBinary(program string) (string, error) {
 		err = dst.Sync()
 	}
 	if err = errors.Join(err, dst.Close()); err == nil {
-		if err = t.root.Link(temp, name); errors.Is(err, fs.ErrExist) {
+		err = Again(func() error { return t.root.Link(temp, name) })
+		if errors.Is(err, fs.ErrExist) {
 			err = nil // another submit froze the same bytes
 		}
 	}

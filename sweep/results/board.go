@@ -20,6 +20,7 @@ type Board struct {
 	finished map[*Block]bool
 	journals map[string][]evidence // whole journals, by name; read again when a seal reaches beyond
 	lengths  map[string]int64
+	cache    patience
 	orders   *Orders
 }
 
@@ -30,7 +31,7 @@ func (s *Sweep) Board(key string) (*Board, error) {
 		return nil, err
 	}
 	b := &Board{Plan: p, sweep: s, key: key, finished: map[*Block]bool{},
-		journals: map[string][]evidence{}, lengths: map[string]int64{}}
+		journals: map[string][]evidence{}, lengths: map[string]int64{}, cache: newPatience(s.tree)}
 	b.collectBlocks()
 	return b, b.Refresh()
 }
@@ -174,7 +175,10 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, skipped int, err erro
 		seals[g] = seal
 	}
 	for g, seal := range seals {
-		if counted[g], err = b.sealed(seal); err != nil {
+		if counted[g], err = b.sealed(seal); errors.Is(err, errShort) && b.cache.young(genName(name, g)) {
+			return 0, nil, 0, nil // as if its seal were not listed yet
+		}
+		if err != nil {
 			return 0, nil, 0, err
 		}
 	}
@@ -217,6 +221,9 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, skipped int, err erro
 	return gen, runs, skipped, nil
 }
 
+// errShort is why a seal cannot be followed.
+var errShort = errors.New("is shorter than what the seal")
+
 // sealed returns what a seal counts.
 func (b *Board) sealed(seal *Seal) ([]evidence, error) {
 	full := genName(seal.Block, seal.Gen)
@@ -236,7 +243,7 @@ func (b *Board) sealed(seal *Seal) ([]evidence, error) {
 			if next < sj.Upto {
 				// The holder synced this much before it sealed, so the bytes
 				// exist; this host just cannot see them yet.
-				return nil, fmt.Errorf("journal %s is shorter than the seal of %s says: try again", sj.Name, full)
+				return nil, fmt.Errorf("journal %s %w of %s counts: try again, or see orch fsck", sj.Name, errShort, full)
 			}
 			b.journals[sj.Name], b.lengths[sj.Name] = all, next
 		}

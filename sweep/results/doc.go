@@ -136,6 +136,9 @@
 //   - Without a seal, the intact lines of this generation that begin before the
 //     greatest x of all mark lines of the same file whose bs has this generation.
 //   - A fence changes nothing.
+//   - A seal that counts more of a journal than can be seen is not there yet: its
+//     reader's host has an old view of the journal. If that stays so for longer
+//     than views may be old, the journal is damaged.
 //
 // Nothing else counts: not what stands in a journal beyond these, not what lies in
 // runs/. Read the journals first and list the claims after, so that no seal is

@@ -77,13 +77,17 @@ func (s *Sweep) Check() ([]Finding, error) {
 				harm("claims/"+full, "claimed although generation %d is not sealed", gen-1)
 			}
 		}
-		if g.seal == nil {
+		seal, wait := g.seal, ""
+		if seal == nil {
+			seal, wait = sn.early[full], "; where files are cached this may be so for a while after another host has written it: check again"
+		}
+		if seal == nil {
 			continue
 		}
-		for _, sj := range g.seal.Journals {
+		for _, sj := range seal.Journals {
 			js := sn.journals[sj.Name]
 			if js == nil || js.length < sj.Upto {
-				harm("journals/"+sj.Name, "shorter than the %d bytes that the seal of %s counts", sj.Upto, full)
+				harm("journals/"+sj.Name, "shorter than the %d bytes that the seal of %s counts%s", sj.Upto, full, wait)
 				continue
 			}
 			for at := range intact[sj.Name] {
@@ -91,6 +95,9 @@ func (s *Sweep) Check() ([]Finding, error) {
 					harm("journals/"+sj.Name, "a damaged line at %d, in what the seal of %s counts", at, full)
 				}
 			}
+		}
+		if g.seal == nil {
+			continue
 		}
 		for journal, upto := range g.marks {
 			i := slices.IndexFunc(g.seal.Journals, func(sj SealedJournal) bool { return sj.Name == journal })

@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -75,11 +76,21 @@ func safeName(s string) string {
 
 // open begins the next file of the journal. With mu held, or before it is shared.
 func (j *Journal) open() error {
-	name := j.holder.Name + journalSuffix
-	if n := len(j.names); n > 0 {
-		name = fmt.Sprintf("%s+%d%s", j.holder.Name, n, journalSuffix)
+	var name string
+	f, err := (*os.File)(nil), error(nil)
+	for range tries {
+		name = j.holder.Name + journalSuffix
+		if n := len(j.names); n > 0 {
+			name = fmt.Sprintf("%s+%d%s", j.holder.Name, n, journalSuffix)
+		}
+		f, err = j.sweep.dir.OpenFile("journals/"+name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, fileMode)
+		if err == nil || !unanswered(err) && !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		// The name is this worker's alone, so it may have been made, and the
+		// reply was lost. It stays empty; the next name is as good.
+		j.names = append(j.names, name)
 	}
-	f, err := j.sweep.dir.OpenFile("journals/"+name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, fileMode)
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func readChunks(dir *os.Root, name string, from int64, whole func(at int64, b []
 // openFile opens a regular file of the tree for reading. It waits for nothing: a
 // FIFO that someone left there must not hang who reads the folder.
 func openFile(dir *os.Root, name string) (f *os.File, size int64, err error) {
-	if f, err = dir.OpenFile(name, os.O_RDONLY|nonblock, 0); err != nil {
+	if f, err = open(dir, name, os.O_RDONLY|nonblock); err != nil {
 		return nil, 0, err
 	}
 	st, err := f.Stat()

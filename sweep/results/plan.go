@@ -48,8 +48,16 @@ func (s *Sweep) Publish(h Header, specs iter.Seq2[RunSpec, error], source []byte
 		return 0, ErrChanged
 	}
 	h.Format, h.Number, h.Sweep = Format, after+1, s.Name
-	temp := "plans/" + tempPrefix + randomHex(8)
-	if err := s.dir.Mkdir(temp, dirMode); err != nil {
+	var temp string
+	err = Again(func() error {
+		temp = "plans/" + tempPrefix + randomHex(8)
+		err := s.dir.Mkdir(temp, dirMode)
+		if errors.Is(err, fs.ErrExist) { // ours: the reply was lost
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return 0, fmt.Errorf("publish plan: %w", err)
 	}
 	err = s.writeSegment(temp, h, specs, source)
@@ -58,8 +66,10 @@ func (s *Sweep) Publish(h Header, specs iter.Seq2[RunSpec, error], source []byte
 		// first-writer-wins step like link().
 		name := "plans/" + strconv.Itoa(h.Number)
 		if err = s.dir.Rename(temp, name); err != nil {
-			if _, serr := s.dir.Stat(name); serr == nil {
-				err = ErrChanged
+			numbers, lerr := s.segmentNumbers()
+			_, serr := s.dir.Stat(name)
+			if serr == nil || lerr == nil && newest(numbers) > after {
+				err = ErrChanged // by another, or by us and the reply was lost: the plan says
 			}
 		}
 	}
@@ -100,11 +110,11 @@ func (s *Sweep) segmentNumbers() ([]int, error) {
 
 func (s *Sweep) writeSegment(folder string, h Header, specs iter.Seq2[RunSpec, error], source []byte) error {
 	if source != nil {
-		if err := writeFile(s.dir, folder+"/"+sweepFile, source); err != nil {
+		if err := Again(func() error { return writeFile(s.dir, folder+"/"+sweepFile, source) }); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
-	f, err := s.dir.OpenFile(folder+"/"+planFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := open(s.dir, folder+"/"+planFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -190,7 +200,11 @@ func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", 
 // Segment reads a plan segment and checks it against its hash.
 func (s *Sweep) Segment(number int) (*Segment, error) {
 	name := fmt.Sprintf("plans/%d/%s", number, planFile)
-	b, err := s.dir.ReadFile(name)
+	var b []byte
+	err := Again(func() (err error) {
+		b, err = s.dir.ReadFile(name)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}

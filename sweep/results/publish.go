@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Modes of everything in a tree.
@@ -34,33 +35,54 @@ func randomHex(n int) string {
 // to its name; the folder is synced before putNew returns. won is false if the
 // name was taken by other content.
 //
-// A reply of link() may be lost (NFS): then the error says "exists" although
-// our file has the name. So EEXIST is settled by reading what is there; data
-// must hold something unique, such as a nonce.
+// A reply of link() may be lost (NFS): then the error says "exists", or EIO,
+// although our file has the name. So errors are settled by reading what is
+// there; data must hold something unique, such as a nonce. What is not there to
+// be read is linked again: that is harmless if it was linked before, and makes a
+// client forget that it believes the name to be free.
 func putNew(dir *os.Root, name string, data []byte) (won bool, err error) {
 	folder := path.Dir(name)
-	temp := path.Join(folder, tempPrefix+randomHex(8))
-	if err := writeFile(dir, temp, data); err != nil {
-		dir.Remove(temp)
-		var p *fs.PathError
-		if errors.As(err, &p) { // its path is the temporary name, other each time
-			err = p.Err
-		}
+	temp, err := writeTemp(dir, folder, data)
+	if err != nil {
 		return false, fmt.Errorf("publish %s: %w", name, err)
 	}
 	defer dir.Remove(temp)
-	if err := dir.Link(temp, name); err != nil {
+	for n := range tries {
+		if err = dir.Link(temp, name); err == nil {
+			return true, syncDir(dir, folder)
+		}
 		there, rerr := dir.ReadFile(name)
 		switch {
-		case rerr == nil && bytes.Equal(there, data):
-			// ours: the reply was lost
+		case rerr == nil && bytes.Equal(there, data): // ours: the reply was lost
+			return true, syncDir(dir, folder)
 		case rerr == nil:
 			return false, nil
-		default:
+		case !unanswered(err) && !errors.Is(err, fs.ErrExist):
 			return false, fmt.Errorf("publish %s: %w", name, err)
 		}
+		time.Sleep(time.Duration(n) * 5 * time.Millisecond)
 	}
-	return true, syncDir(dir, folder)
+	return false, fmt.Errorf("publish %s: %w", name, err)
+}
+
+// writeTemp writes a temporary file and returns its name. One that cannot be
+// made for certain is left behind, and another name is tried.
+func writeTemp(dir *os.Root, folder string, data []byte) (temp string, err error) {
+	for range tries {
+		temp = path.Join(folder, tempPrefix+randomHex(8))
+		if err = writeFile(dir, temp, data); err == nil {
+			return temp, nil
+		}
+		dir.Remove(temp)
+		if !unanswered(err) && !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) { // its path is the temporary name, other each time
+		err = p.Err
+	}
+	return "", err
 }
 
 // writeFile creates a new file with this content and syncs it.
@@ -80,7 +102,7 @@ func writeFile(dir *os.Root, name string, data []byte) error {
 // order. A folder that does not exist is empty. The directory is opened anew
 // each time: that is what makes network file systems look again.
 func list(dir *os.Root, folder string) ([]string, error) {
-	f, err := dir.Open(folder)
+	f, err := open(dir, folder, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

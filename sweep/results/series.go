@@ -65,7 +65,7 @@ func (w *Series) flush() error {
 		return w.err
 	}
 	if w.f == nil {
-		w.f, w.err = w.sweep.dir.OpenFile(w.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+		w.f, w.err = open(w.sweep.dir, w.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 		if w.err != nil {
 			return w.err
 		}

@@ -23,6 +23,12 @@ type Snapshot struct {
 	bad      map[string]bool
 	perFile  map[string]int // how many problems are listed
 	states   []RunState     // what Derive returned, nil after a change
+
+	// early are the seals that count more of a journal than can be seen, by
+	// generation. Where files are cached a journal may be seen shorter than it
+	// is: such a seal is not there yet, until the caches have had their time.
+	early map[string]*Seal
+	cache patience
 }
 
 type journalState struct {
@@ -35,7 +41,8 @@ type journalState struct {
 // Snapshot opens a view of the sweep and reads it.
 func (s *Sweep) Snapshot() (*Snapshot, error) {
 	sn := &Snapshot{sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
-		latest: map[string]int{}, bad: map[string]bool{}, perFile: map[string]int{}}
+		latest: map[string]int{}, bad: map[string]bool{}, perFile: map[string]int{},
+		early: map[string]*Seal{}, cache: newPatience(s.tree)}
 	// The plan and the journals need nothing of each other until both are read.
 	planned := make(chan error, 1)
 	go func() {
@@ -49,6 +56,9 @@ func (s *Sweep) Snapshot() (*Snapshot, error) {
 	}
 	if err == nil {
 		_, err = sn.readClaims()
+	}
+	if err == nil && len(sn.early) > 0 {
+		_, err = sn.readAgain()
 	}
 	if err == nil {
 		_, err = sn.readOrders()
@@ -71,7 +81,7 @@ func (sn *Snapshot) Refresh() (changed bool, err error) {
 	if changed, err = sn.Plan.Refresh(); err != nil {
 		return changed, err
 	}
-	for _, read := range []func() (bool, error){sn.readJournals, sn.readClaims, sn.readOrders} {
+	for _, read := range []func() (bool, error){sn.readJournals, sn.readClaims, sn.readAgain, sn.readOrders} {
 		c, err := read()
 		if err != nil {
 			return changed, err
@@ -201,8 +211,13 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 				if err := sn.tolerate(err, "claims/"+full+sealSuffix); err != nil {
 					return changed, err
 				}
-				if seal != nil {
+				switch {
+				case seal == nil:
+				case sn.short(seal) && sn.cache.young(full):
+					sn.early[full] = seal
+				default:
 					g.seal, changed = seal, true
+					delete(sn.early, full)
 				}
 			}
 		}
@@ -221,6 +236,49 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 		}
 	}
 	return changed, nil
+}
+
+// short reports whether a seal counts more of a journal than was seen of it.
+func (sn *Snapshot) short(seal *Seal) bool {
+	for _, sj := range seal.Journals {
+		if js := sn.journals[sj.Name]; js == nil || js.length < sj.Upto {
+			return true
+		}
+	}
+	return false
+}
+
+// readAgain reads journals that were read before they had grown to what a seal
+// counts: opening a file asks its server anew (close-to-open, nfs(5)).
+func (sn *Snapshot) readAgain() (changed bool, err error) {
+	if len(sn.early) == 0 {
+		return false, nil
+	}
+	j, err := sn.readJournals()
+	if err != nil {
+		return j, err
+	}
+	c, err := sn.readClaims()
+	return j || c, err
+}
+
+// patience is for what is seen and cannot be so: where a host's view of a folder
+// may be old it is given the time in which it must become right.
+type patience struct {
+	wait  time.Duration
+	since map[string]time.Time
+}
+
+func newPatience(t *Tree) patience { return patience{t.DirCacheTime(), map[string]time.Time{}} }
+
+// young reports whether what a key names was first met less than the time ago.
+func (p patience) young(key string) bool {
+	first, ok := p.since[key]
+	if !ok {
+		first = time.Now()
+		p.since[key] = first
+	}
+	return time.Since(first) < p.wait
 }
 
 // tolerate turns what is wrong with one file into a problem, so that it hides no
@@ -283,7 +341,7 @@ func (sn *Snapshot) OpenClaims() []OpenClaim {
 	for block, n := range sn.latest {
 		g := sn.gens[genName(block, n)]
 		b := sn.Plan.byBlock[block]
-		if g.claim == nil || g.seal != nil || b == nil {
+		if g.claim == nil || g.seal != nil || sn.early[genName(block, n)] != nil || b == nil {
 			continue
 		}
 		o := OpenClaim{Claim: g.claim, Key: sn.Plan.Key(b), Fenced: g.fenced}

@@ -12,7 +12,7 @@ const nonblock = syscall.O_NONBLOCK
 
 // syncDir makes the names in a folder durable.
 func syncDir(dir *os.Root, folder string) error {
-	f, err := dir.Open(folder)
+	f, err := open(dir, folder, os.O_RDONLY)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,11 @@ func Open(path string) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open results tree: %w", err)
 	}
-	b, err := root.ReadFile(settingsFile)
+	var b []byte
+	err = Again(func() (err error) {
+		b, err = root.ReadFile(settingsFile)
+		return err
+	})
 	if err != nil {
 		root.Close()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +106,7 @@ func Create(path string, s Settings) (*Tree, error) {
 	if !errors.As(err, &none) {
 		return t, err
 	}
-	if err := os.MkdirAll(path, dirMode); err != nil {
+	if err := Again(func() error { return os.MkdirAll(path, dirMode) }); err != nil {
 		return nil, fmt.Errorf("make results tree: %w", err)
 	}
 	root, err := os.OpenRoot(path)
@@ -201,7 +205,7 @@ func (t *Tree) CreateSweep(name string) (*Sweep, error) {
 		return nil, err
 	}
 	for _, folder := range []string{"plans", "subs", "claims", "fences", "orders", "journals", "series", "observations", "runs"} {
-		if err := t.root.MkdirAll(name+"/"+folder, dirMode); err != nil {
+		if err := Again(func() error { return t.root.MkdirAll(name+"/"+folder, dirMode) }); err != nil {
 			return nil, fmt.Errorf("make sweep: %w", err)
 		}
 	}
@@ -223,7 +227,7 @@ func (s *Sweep) Path() string { return filepath.Join(s.tree.path, s.Name) }
 // Collected opens the folder of the sweep's tables, made if need be. Everything
 // in it can be deleted: a fold writes the same bytes again.
 func (s *Sweep) Collected() (*os.Root, error) {
-	if err := s.dir.Mkdir("collected", dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := Again(func() error { return s.dir.Mkdir("collected", dirMode) }); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make collected/: %w", err)
 	}
 	return s.dir.OpenRoot("collected")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A run whose counted end is damaged later is not stuck: it has failed, a retry
@@ -41,5 +42,68 @@ func TestUnreadableEnd(t *testing.T) {
 	}
 	if !told {
 		t.Error("fsck does not name the run")
+	}
+}
+
+// A host that caches files may see a seal before it sees all of the journal that
+// the seal counts. What it does not see is no loss, until its caches have had
+// their time.
+func TestSealBeforeItsJournal(t *testing.T) {
+	s := finished(t)
+	names, err := sortedList(s.dir, "journals")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := s.Path() + "/journals/" + names[0]
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := bytes.LastIndex(whole[:bytes.LastIndex(whole, []byte(`"k":"end"`))], []byte("\n")) + 1
+	if err := os.WriteFile(path, whole[:last], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.tree.DirCache = 0.2
+	sn, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := Count(sn.Derive()); c.Failed != 0 || c.Done == c.Total {
+		t.Errorf("counts = %+v, want some not done yet and none failed", c)
+	}
+	if open := sn.OpenClaims(); len(open) != 0 {
+		t.Errorf("%d claims are open, want none: there is a seal", len(open))
+	}
+	told := false
+	for _, f := range check(t, s) {
+		told = told || f.Harm && strings.Contains(f.Text, "check again")
+	}
+	if !told {
+		t.Error("fsck does not say that it may be the cache")
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sn.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if c := Count(sn.Derive()); c.Done != c.Total {
+		t.Errorf("counts = %+v once the journal is whole, want all done", c)
+	}
+
+	// The same with a journal that stays short: then it is damage.
+	if err := os.WriteFile(path, whole[:last], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if sn, err = s.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); Count(sn.Derive()).Failed == 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("counts = %+v, want the runs without an end failed", Count(sn.Derive()))
+		}
+		if _, err := sn.Refresh(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -98,8 +98,11 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	}
 	w.tail.end()
 	g.final()
-	missing := g.fromLog(log, t.patterns)
+	missing, err := g.fromLog(log, t.patterns)
 	g.report()
+	if err != nil && p.end.exit == 0 && p.end.signal == "" && why == byItself {
+		return badSetup(err) // of the disk: the worker leaves, and the run is tried again
+	}
 	for _, name := range owed {
 		if _, err := os.Stat(filepath.Join(r.Dir, name)); err != nil {
 			missing = append(missing, fmt.Sprintf("file %s: not in the run's folder", name))
@@ -167,12 +170,14 @@ func (c *Trainer) prepare(t *task, r *trainer.Run) (s spec, owed []string, err e
 		return s, nil, err
 	}
 	// Scripts save into $ORCH_CKPT_DIR without making it first.
-	if err := os.Mkdir(filepath.Join(r.Dir, results.CheckpointsDir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	mkdir := func() error { return os.Mkdir(filepath.Join(r.Dir, results.CheckpointsDir), 0o700) }
+	if err := results.Again(mkdir); err != nil && !errors.Is(err, os.ErrExist) {
 		return s, nil, err
 	}
 	if t.wantsJSON() {
 		file := filepath.Join(r.Dir, configJSONFile)
-		if err := os.WriteFile(file, append(r.Config.AppendJSON(nil), '\n'), 0o600); err != nil {
+		text := append(r.Config.AppendJSON(nil), '\n')
+		if err := results.Again(func() error { return os.WriteFile(file, text, 0o600) }); err != nil {
 			return s, nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"orch/sweep/results"
@@ -71,12 +72,14 @@ func (e *end) how() string {
 }
 
 // fromLog takes the patterns' values and returns what is missing of them. A
-// metric that came another way is not.
-func (g *gathered) fromLog(log *sink, patterns []*pattern) (missing []string) {
+// metric that came another way is not. An error says that the log, though it is
+// there, cannot be read: then nobody knows what is missing.
+func (g *gathered) fromLog(log *sink, patterns []*pattern) (missing []string, unread error) {
 	if len(patterns) == 0 {
-		return nil
+		return nil, nil
 	}
-	if err := log.search(patterns); err != nil {
+	err := log.search(patterns)
+	if err != nil {
 		g.bad(results.LogFile, err)
 	}
 	for _, p := range patterns {
@@ -91,5 +94,8 @@ func (g *gathered) fromLog(log *sink, patterns []*pattern) (missing []string) {
 			missing = append(missing, fmt.Sprintf("metric %s: %v", p.metric, err))
 		}
 	}
-	return missing
+	if err != nil && len(missing) > 0 && !errors.Is(err, fs.ErrNotExist) {
+		return missing, fmt.Errorf("look for metrics in the log: %w", err)
+	}
+	return missing, nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orch/sweep/results"
 	"orch/trainer"
 )
 
@@ -104,23 +105,29 @@ func (s *sink) search(patterns []*pattern) error {
 		}
 		return nil
 	}
-	f, err := os.Open(s.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return scanLog(f, s.from, patterns)
+	return results.Again(func() error { // the last match counts, so searching twice does no harm
+		f, err := os.Open(s.path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return scanLog(f, s.from, patterns)
+	})
 }
 
 // tailBytes returns the end of what the program wrote.
-func (s *sink) tailBytes() ([]byte, error) {
+func (s *sink) tailBytes() (text []byte, err error) {
 	if s.pipe != nil {
 		return s.tail.bytes(), nil
 	}
-	f, err := os.Open(s.path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readTail(f, s.from)
+	err = results.Again(func() error {
+		f, err := os.Open(s.path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		text, err = readTail(f, s.from)
+		return err
+	})
+	return text, err
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"orch/sweep/results"
 )
 
 // tailer follows $ORCH_METRICS while the program appends to it.
@@ -24,7 +26,11 @@ type tailer struct {
 // as the file does not exist.
 func (t *tailer) poll() bool {
 	if t.f == nil {
-		f, err := openRegular(filepath.Join(t.g.dir, metricsFile))
+		var f *os.File
+		err := results.Again(func() (err error) {
+			f, err = openRegular(filepath.Join(t.g.dir, metricsFile))
+			return err
+		})
 		if err != nil {
 			if !errors.Is(err, os.ErrNotExist) {
 				t.note(err)
