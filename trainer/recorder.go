@@ -58,8 +58,13 @@ func (r *recorder) Result(name string, value float64) {
 	r.results = append(r.results, results.Metric{Name: name, Value: value})
 }
 
-// Checkpoint implements [Metrics].
+// Checkpoint implements [Metrics]. The rows before it reach the series first:
+// an attempt that resumes here does not measure them again.
 func (r *recorder) Checkpoint(step int64, file string) {
+	r.mu.Lock()
+	r.flush()
+	r.worker.series.Flush()
+	r.mu.Unlock()
 	err := r.worker.journal.Append(results.Record{Kind: results.RecordCheckpoint, Run: r.run, Block: r.block, Step: step, File: file})
 	if err != nil {
 		r.worker.Log.Warn().Err(err).Str("run", r.run).Msg("checkpoint not journaled")

@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"cmd/orch":              {"*"},
 	"deploy/faults":         {"*"},
 	"deploy/bench.d":        {},
+	"deploy/examples":       {},
 }
 
 // topLevel is every name that may stand at the root.

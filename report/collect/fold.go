@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -32,16 +33,18 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 	}
 	states := sn.Derive()
 	t.rows(states)
-	var counted []string // by run: block and generation of its counted attempt; "" without one
 	if o.Series {
-		counted = countedBlocks(states)
-	}
-	if o.Series {
+		counted := countedBlocks(states) // by run: block and generation of its counted attempt; "" without one
+		resumed := curves(states)
 		in := places{runs: t.Runs}
 		names := map[string]string{} // of metrics: one copy of each
 		err := sn.Sweep().Rows(func(r results.Row) {
 			i := in.of(r.Run)
-			if i < 0 || counted[i] == "" || counted[i] != r.Block {
+			if i < 0 || counted[i] == "" {
+				return
+			}
+			c := resumed[i]
+			if c == nil && counted[i] != r.Block {
 				return
 			}
 			for _, m := range r.Metrics {
@@ -53,11 +56,19 @@ func Fold(sn *results.Snapshot, o Options) (*Tables, error) {
 				if n := len(t.Series); n == cap(t.Series) { // append grows big slices by a quarter, and copies too often
 					t.Series = slices.Grow(t.Series, max(n, 1024))
 				}
-				t.Series = append(t.Series, Point{Run: t.Runs[i].ID, Step: r.Step, Name: name, Value: m.Value})
+				p := Point{Run: t.Runs[i].ID, Step: r.Step, Name: name, Value: m.Value}
+				if c != nil {
+					c.add(r.Block, p)
+					continue
+				}
+				t.Series = append(t.Series, p)
 			}
 		}, func(p results.Problem) { t.Problems = append(t.Problems, Problem(p)) })
 		if err != nil {
 			return nil, err
+		}
+		for _, i := range slices.Sorted(maps.Keys(resumed)) {
+			t.Series = append(t.Series, resumed[i].joined()...)
 		}
 	}
 	for _, p := range sn.Problems {

@@ -17,7 +17,7 @@ type Tables struct {
 	Header   results.Header // of the newest plan or add segment
 	Runs     []Run          // in plan order
 	Attempts []Attempt
-	Series   []Point // metric rows of counted attempts; only when asked for
+	Series   []Point // metric rows of counted attempts, with those before the checkpoint they resumed from; only when asked for
 	Problems []Problem
 
 	Segments    []results.Header // of all plan segments, oldest first: how the plan came to be

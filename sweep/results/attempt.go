@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // AttemptDir is the folder of one attempt, open for its worker.
@@ -23,6 +25,26 @@ func AttemptName(retry, gen int) string {
 		return fmt.Sprintf("a%d", gen)
 	}
 	return fmt.Sprintf("r%da%d", retry, gen)
+}
+
+// EarlierAttempts returns the folders of the attempts before this one whose
+// checkpoints it may have resumed from, oldest first: those of lower generations
+// of the same try. They need not exist.
+func EarlierAttempts(attempt string) []string {
+	folder, name := filepath.Split(attempt)
+	if !attemptName.MatchString(name) {
+		return nil
+	}
+	at := strings.LastIndexByte(name, 'a') + 1
+	gen, err := strconv.Atoi(name[at:])
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for g := range gen {
+		list = append(list, filepath.Join(folder, name[:at]+strconv.Itoa(g)))
+	}
+	return list
 }
 
 // MakeAttempt makes the folder runs/<run>/<attempt>.

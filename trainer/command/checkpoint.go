@@ -26,11 +26,15 @@ func checkpoints(attempt string) string {
 	return dir
 }
 
-// checkpoint passes on that a file of the run's folder is a checkpoint. The
-// program may name it by its whole path, or relative to the run's folder. It
-// is synced here: few programs do, and a checkpoint that a power cut empties
-// must not be resumed from.
-func (g *gathered) checkpoint(step int64, file string) error {
+// named is a file that the program called a checkpoint.
+type named struct {
+	step int64
+	file string // relative to the run's folder
+}
+
+// name notes that a file of the run's folder is a checkpoint. The program may
+// name it by its whole path, or relative to the run's folder.
+func (g *gathered) name(step int64, file string) error {
 	if filepath.IsAbs(file) {
 		rel, err := filepath.Rel(g.dir, file)
 		if err != nil {
@@ -42,7 +46,23 @@ func (g *gathered) checkpoint(step int64, file string) error {
 	if !filepath.IsLocal(file) || file == "." {
 		return fmt.Errorf("checkpoint %.80q is outside the run's folder", file)
 	}
-	f, err := os.Open(filepath.Join(g.dir, file))
+	if _, err := os.Stat(filepath.Join(g.dir, file)); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	g.named = &named{step, file}
+	return nil
+}
+
+// checkpoint passes on the checkpoint that was named last; of many that are read
+// at once only that one will be resumed from. It is synced here: few programs
+// do, and a checkpoint that a power cut empties must not be resumed from.
+func (g *gathered) checkpoint() error {
+	n := g.named
+	if n == nil {
+		return nil
+	}
+	g.named = nil
+	f, err := os.Open(filepath.Join(g.dir, n.file))
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -51,7 +71,7 @@ func (g *gathered) checkpoint(step int64, file string) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	g.ckpt = true
-	g.to.Checkpoint(step, filepath.ToSlash(file))
+	g.to.Checkpoint(n.step, filepath.ToSlash(n.file))
 	return nil
 }
 
@@ -76,7 +96,11 @@ func (g *gathered) unnamed() {
 	if newest == "" {
 		return
 	}
-	if err := g.checkpoint(g.step, filepath.Join(results.CheckpointsDir, newest)); err != nil {
+	err = g.name(g.step, filepath.Join(results.CheckpointsDir, newest))
+	if err == nil {
+		err = g.checkpoint()
+	}
+	if err != nil {
 		g.bad(newest, err)
 	}
 }

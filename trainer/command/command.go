@@ -65,7 +65,9 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	if closed(r.Stop) {
 		return trainer.ErrPreempted
 	}
+	var before *earlier
 	if r.Resume != "" {
+		before = measuredBefore(r.Resume)
 		with := *r
 		with.Resume = checkpoints(r.Resume)
 		r = &with
@@ -85,7 +87,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 		log.close()
 		return badSetup(startProblem(s, err))
 	}
-	g := &gathered{to: r.Metrics, dir: r.Dir}
+	g := &gathered{to: r.Metrics, dir: r.Dir, earlier: before}
 	w := &watch{task: t, run: r, p: p, log: log, tail: tailer{g: g}}
 	why := w.wait(ctx)
 	log.close()
@@ -97,6 +99,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 		return ctx.Err()
 	}
 	w.tail.end()
+	g.inherit()
 	g.final()
 	missing, err := g.fromLog(log, t.patterns)
 	g.report()

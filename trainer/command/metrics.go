@@ -30,6 +30,8 @@ type gathered struct {
 	results map[string]float64 // last value of each name
 	step    int64              // of the last row that had one
 	ckpt    bool               // the program named a checkpoint
+	named   *named             // the last one that was named and is not reported yet
+	earlier *earlier           // nil on a fresh start
 
 	garbled int
 	first   string // what was wrong with the first garbled thing
@@ -91,7 +93,7 @@ func (g *gathered) row(line []byte) error {
 		g.step = step
 	}
 	if file, ok := obj["checkpoint"].(string); ok {
-		if err := g.checkpoint(step, file); err != nil {
+		if err := g.name(step, file); err != nil {
 			return err
 		}
 	}
@@ -116,6 +118,7 @@ func (g *gathered) row(line []byte) error {
 			return err
 		}
 		if hasStep {
+			g.until(f.name, step)
 			g.to.Log(step, f.name, f.x)
 		}
 	}

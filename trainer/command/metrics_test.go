@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"orch/sweep/override"
 	"orch/sweep/results"
 )
 
@@ -165,8 +166,63 @@ func TestCheckpointLines(t *testing.T) {
 	if err := r.train(t); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"1 ckpt/a", "2 b c", "3 ckpt/a"}; !slices.Equal(r.rec.ckpts, want) || !strings.Contains(r.out(), "could not use 4 of") {
+	// Of many that are read at once the last is the one to resume from.
+	if want := []string{"3 ckpt/a"}; !slices.Equal(r.rec.ckpts, want) || !strings.Contains(r.out(), "could not use 4 of") {
 		t.Errorf("checkpoints = %q, want %q; log %q", r.rec.ckpts, want, r.out())
+	}
+}
+
+// A run that resumes does not measure again what came before its checkpoint; an
+// attempt that was killed leaves more on file than its worker had read.
+func TestResumedCurve(t *testing.T) {
+	const first = `{"step":0,"loss":9}
+{"step":1,"loss":8,"acc":1}
+{"kept":7}
+{"step":2,"loss":7}
+{"step":3,"loss":666}
+torn{"step":4`
+	tests := []struct {
+		name    string
+		files   map[string]string // by attempt: its metrics file
+		now     string
+		rows    []string
+		results map[string]float64
+	}{
+		{"goes on at step 3", map[string]string{"a0": first}, `{"step":3,"loss":6}` + "\n" + `{"step":4,"loss":5}`,
+			[]string{"0 loss 9", "1 loss 8", "2 loss 7", "3 loss 6", "4 loss 5", "1 acc 1"}, map[string]float64{"loss": 5, "acc": 1, "kept": 7}},
+		{"starts over", map[string]string{"a0": first}, `{"step":0,"loss":4,"acc":3}`,
+			[]string{"0 acc 3", "0 loss 4"}, map[string]float64{"loss": 4, "acc": 3, "kept": 7}},
+		{"had nothing left to do", map[string]string{"a0": first}, "",
+			[]string{"1 acc 1", "0 loss 9", "1 loss 8", "2 loss 7", "3 loss 666"}, map[string]float64{"loss": 666, "acc": 1, "kept": 7}},
+		{"third attempt", map[string]string{"a0": first, "a1": `{"step":2,"loss":-2}` + "\n"}, `{"step":3,"loss":-3}`,
+			[]string{"0 loss 9", "1 loss 8", "2 loss -2", "3 loss -3", "1 acc 1"}, map[string]float64{"loss": -3, "acc": 1, "kept": 7}},
+		{"no file", nil, `{"step":3,"loss":6}`, []string{"3 loss 6"}, map[string]float64{"loss": 6}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			folder := t.TempDir()
+			last := filepath.Join(folder, "a0")
+			for name, text := range tt.files {
+				if err := os.MkdirAll(filepath.Join(folder, name), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(folder, name, metricsFile), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				last = max(last, filepath.Join(folder, name))
+			}
+			r := newTrial(t, "rows = ''\n[task]\nshell = true\ncommand = 'printf %s {rows} >$ORCH_METRICS'")
+			r.Resume, r.Config = last, r.Config.Set("rows", override.QuotedValue(tt.now))
+			if err := r.train(t); err != nil {
+				t.Fatalf("Train = %v; log:\n%s", err, r.out())
+			}
+			if !slices.Equal(r.rec.rows, tt.rows) {
+				t.Errorf("rows = %q, want %q", r.rec.rows, tt.rows)
+			}
+			if !maps.Equal(r.rec.results, tt.results) {
+				t.Errorf("results = %v, want %v", r.rec.results, tt.results)
+			}
+		})
 	}
 }
 

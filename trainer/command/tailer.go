@@ -43,6 +43,7 @@ func (t *tailer) poll() bool {
 		// The program began its file anew. Its rows count again.
 		t.off, t.rest, t.skip = 0, nil, false
 	}
+	defer t.checkpoint()
 	grew := false
 	buf := make([]byte, 64<<10)
 	for {
@@ -56,6 +57,12 @@ func (t *tailer) poll() bool {
 			}
 			return grew
 		}
+	}
+}
+
+func (t *tailer) checkpoint() {
+	if err := t.g.checkpoint(); err != nil {
+		t.g.bad(metricsFile, err)
 	}
 }
 
@@ -113,6 +120,7 @@ func (t *tailer) end() {
 	}
 	if len(t.rest) > 0 || t.skip {
 		t.line(t.rest)
+		t.checkpoint()
 	}
 	t.f.Close()
 }
