@@ -43,6 +43,7 @@ type Request struct {
 	LogDir    string   // existing folder for the job's script and the workers' output, absolute
 	Resources Resources
 	Options   map[string]any // the backend's own keys of the launcher's config
+	Avoid     []string       // nodes, as Worker.Host names them, not to use if the machine can choose
 }
 
 // Variables that every backend sets in the environment of its workers.
@@ -52,6 +53,13 @@ const (
 	// EnvKey holds Request.Key. Whatever a worker starts inherits it, so that
 	// the processes of a job can be found when all else is lost.
 	EnvKey = "ORCH_JOB_KEY"
+	// EnvJob is the job's ID as of Submit and EnvNode the node's name as of
+	// Worker.Host, where the machine knows them only when the job runs.
+	EnvJob  = "ORCH_JOB_ID"
+	EnvNode = "ORCH_NODE"
+	// EnvSpent is how many seconds of Resources.Time had passed when the worker's
+	// program was started: on modules, environments, images.
+	EnvSpent = "ORCH_JOB_SPENT"
 )
 
 // Resources are what one worker may use.
@@ -91,6 +99,9 @@ type Worker struct {
 	PID    int // local backends only
 	End    End // valid when Ended
 }
+
+// Alive reports whether the machine says that the worker waits or runs.
+func (w *Worker) Alive() bool { return w.State == Pending || w.State == Running }
 
 // Cause is how a worker ended, as far as the machine knows.
 type Cause uint8
@@ -159,15 +170,37 @@ type Notifier interface {
 type Historian interface {
 	// Past returns the workers of these keys that the record knows, since a
 	// time before their submission. The record may lag: a worker that is absent
-	// may live. A machine without a record gives an error that says so.
+	// may live. A machine without a record gives an error that wraps ErrNoRecord.
 	Past(ctx context.Context, since time.Time, keys ...string) ([]Worker, error)
 }
+
+// ErrNoRecord says that a machine keeps no record of past jobs.
+var ErrNoRecord = errors.New("the machine keeps no record of past jobs")
 
 // Previewer is implemented by launchers that can show what Submit would do.
 type Previewer interface {
 	// Preview returns, for people, the commands and scripts of a job, without
 	// asking the machine or writing anything.
 	Preview(req Request) (string, error)
+}
+
+// Bounder is implemented by launchers of machines that others use too: they
+// bound what one job and one user may have.
+type Bounder interface {
+	// Bounds returns the most workers of one job, and the most workers of this
+	// user, of all sweeps together, that may wait or run; 0: no bound.
+	Bounds() (job, user int)
+
+	// Machine names what the launcher talks to: two launchers of one machine see
+	// the same workers.
+	Machine() string
+}
+
+// Withdrawer is implemented by launchers that can take back what has not begun.
+type Withdrawer interface {
+	// Withdraw makes the machine forget the workers of these jobs that have not
+	// started yet, and leaves the others alone.
+	Withdraw(ctx context.Context, ids ...string) error
 }
 
 // Counter is implemented by launchers that count what they ask of a machine

@@ -59,7 +59,7 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 	policy := w.policy(r.Header)
 	if r.Lost >= policy.Lost {
 		err := w.journal.Append(results.Record{Kind: results.RecordEnd, Run: r.Run.ID, Block: full, Class: results.Lost, GiveUp: true,
-			Message: fmt.Sprintf("given up after %d attempts that vanished or had to leave; orch retry opens it again", r.Lost)})
+			Message: fmt.Sprintf("given up after %d attempts in a row that vanished or had to leave before a new checkpoint; orch retry opens it again", r.Lost)})
 		return results.Lost, true, err
 	}
 	actx, cancel := context.WithCancelCause(ctx)
@@ -122,6 +122,9 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 	}
 	if err := w.journal.Append(end); err != nil {
 		return 0, false, err
+	}
+	if end.Class == results.Done {
+		w.ended(end.Seconds)
 	}
 	w.Log.Debug().Str("run", r.Run.Name).Stringer("class", end.Class).Msg("ended")
 	w.countError(r, end, policy)

@@ -29,6 +29,8 @@ type Worker struct {
 	Stall    time.Duration  // a run that logs and measures nothing for so long is ended; 0: never
 	Deadline time.Time      // end of the allocation, with monotonic clock; zero: none
 	Leave    time.Duration  // how long before Deadline to ask the runs to leave; 0 is 30 s
+	RunTime  time.Duration  // how long a run takes; 0: as long as those that this worker finished
+	MaxRuns  int            // it begins so many runs and leaves; 0: no limit
 
 	// Trainer returns who executes a config.
 	Trainer func(config override.Value) (Trainer, error)
@@ -46,6 +48,9 @@ type Worker struct {
 	fatal error
 	stop  chan struct{} // closed: leave cleanly
 	once  sync.Once
+	whole time.Duration // from the worker's start to when it has to leave
+	took  []float64     // seconds that runs took which it finished, sorted
+	begun int
 }
 
 // Summary says what a worker did.
@@ -74,6 +79,9 @@ func (w *Worker) Run(ctx context.Context, leave <-chan struct{}) (Summary, error
 	}
 	w.live, w.rules, w.stop = map[*attempt]bool{}, map[*results.Header]results.RetryPolicy{}, make(chan struct{})
 	sum := Summary{Runs: map[results.Class]int{}}
+	if !w.Deadline.IsZero() {
+		w.whole = time.Until(w.Deadline) - w.Leave
+	}
 	var err error
 	if w.board, err = w.Sweep.Board(w.Group); err != nil {
 		return sum, err
@@ -129,7 +137,7 @@ func (w *Worker) leaving() bool {
 func (w *Worker) slot(ctx context.Context, slot int) Summary {
 	sum := Summary{Runs: map[results.Class]int{}}
 	for {
-		if w.leaving() || ctx.Err() != nil {
+		if w.leaving() || ctx.Err() != nil || !w.fits() {
 			sum.Left = true
 			return sum
 		}
@@ -143,7 +151,7 @@ func (w *Worker) slot(ctx context.Context, slot int) Summary {
 		}
 		left := h.Skipped
 		for i, r := range h.Runs {
-			if w.leaving() || ctx.Err() != nil {
+			if w.leaving() || ctx.Err() != nil || !w.begin() {
 				left += len(h.Runs) - i
 				sum.Left = true
 				break

@@ -31,6 +31,7 @@ type program struct {
 	// outColour says whether standard output is coloured; see colour.
 	outColour bool
 	log       zerolog.Logger
+	memories  *memories
 
 	gpuBinary  string        // --gpu-binary; see findGPUBinary
 	gpuMissing func() string // what this machine lacks for GPUs, or ""; asks once
@@ -39,7 +40,7 @@ type program struct {
 
 // run is the whole program but the process: it returns the exit code.
 func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stderr io.Writer) int {
-	p := &program{ctx: ctx, leave: leave, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr)}
+	p := &program{ctx: ctx, leave: leave, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr), memories: &memories{}}
 	p.gpuMissing = sync.OnceValue(func() string { return launcher.GPUProbe{}.Missing(ctx) })
 	p.log = zerolog.New(stderr).With().Timestamp().Logger()
 	if p.errTTY {

@@ -57,6 +57,7 @@ func driveCommand(p *program) *cli.Command {
 func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Duration) (*dispatch.Outcome, error) {
 	d, closeAll := p.dispatcher(s, sn, true)
 	defer closeAll()
+	d.Insist = true
 	progress := newProgress(p, sn.Plan.Header())
 	defer progress.clear()
 	leave := p.leave
@@ -145,6 +146,7 @@ func outlive(sn *results.Snapshot) bool {
 func (p *program) send(s *results.Sweep, sn *results.Snapshot) (*dispatch.Outcome, error) {
 	d, closeAll := p.dispatcher(s, sn, true)
 	defer closeAll()
+	d.Insist = true
 	for started := 0; ; {
 		out, err := d.Step(p.ctx)
 		if err != nil {

@@ -104,6 +104,9 @@ func (m *machines) get(ctx context.Context, table override.Value) (launcher.Laun
 	if err != nil {
 		return nil, spec, err
 	}
+	if shared, ok := launcher.As[launcher.Bounder](l); ok {
+		l = launcher.Politely(l, m.p.memories.of(spec.Backend, shared.Machine()))
+	}
 	if m.open == nil {
 		m.open = map[string]launcher.Launcher{}
 	}
@@ -193,10 +196,24 @@ func workerArgv(exe string, p *program, root, sweep, key string, spec launcher.S
 	for _, limit := range []struct {
 		flag string
 		d    time.Duration
-	}{{"time", spec.Time}, {"timeout", spec.Timeout}, {"stall", spec.Stall}} {
+	}{{"time", spec.Time}, {"leave", leaveBefore(spec)}, {"run-time", spec.RunTime}, {"timeout", spec.Timeout}, {"stall", spec.Stall}} {
 		if limit.d > 0 {
-			argv = append(argv, "--"+limit.flag+"="+limit.d.String())
+			argv = append(argv, "--"+limit.flag+"="+limit.d.Round(time.Millisecond).String())
 		}
 	}
+	if spec.RunsPerWorker > 0 {
+		argv = append(argv, "--max-runs="+strconv.Itoa(spec.RunsPerWorker))
+	}
 	return argv
+}
+
+// leaveBefore is how long before the end of its allocation a worker has its runs
+// save and leave: as long before as Slurm would warn it, and never more than a
+// quarter of its life. 0: the worker's own default.
+func leaveBefore(spec launcher.Spec) time.Duration {
+	warn, err := launcher.ParseTime(spec.Options["warn"])
+	if err != nil || spec.Time == 0 {
+		return 0
+	}
+	return min(warn, spec.Time/4)
 }

@@ -123,8 +123,12 @@ func (v *view) attention(s *sweepStatus) []string {
 	if s.Lost > 0 {
 		list = append(list, fmt.Sprintf("%d %s lost: the worker is gone -> %s", s.Lost, plural(s.Lost, "run is", "runs are"), v.goOn()))
 	}
-	if waiting := s.Runs.Queued; waiting > 0 && v.atOnce == 0 && s.Lost == 0 {
-		list = append(list, fmt.Sprintf("no worker holds any of the %d queued runs%s", waiting, v.lastJob()))
+	if waiting := s.Runs.Queued; waiting > 0 {
+		lines, known := v.queueLines()
+		if !known && v.atOnce == 0 && s.Lost == 0 {
+			list = append(list, fmt.Sprintf("no worker holds any of the %d queued runs%s", waiting, v.lastJob()))
+		}
+		list = append(list, lines...)
 	}
 	if s.Runs.Held > 0 {
 		cause := ""

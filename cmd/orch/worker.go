@@ -28,7 +28,10 @@ func workerCommand(p *program) *cli.Command {
 			&cli.StringFlag{Name: "group", Required: true, Usage: "`KEY` of the resource request to serve"},
 			&cli.IntFlag{Name: "parallel", Value: 1, Usage: "runs at once"},
 			&cli.IntFlag{Name: "threads", Value: 1, Usage: "CPU threads per run"},
-			&cli.DurationFlag{Name: "time", Usage: "time of the allocation, from now"},
+			&cli.DurationFlag{Name: "time", Usage: "time of the allocation, from its start"},
+			&cli.DurationFlag{Name: "leave", Usage: "how long before its end to ask the runs to save and leave"},
+			&cli.DurationFlag{Name: "run-time", Usage: "how long a run takes: one that does not fit is not begun"},
+			&cli.IntFlag{Name: "max-runs", Usage: "begin so many runs and leave"},
 			&cli.DurationFlag{Name: "timeout", Usage: "end a run that takes longer"},
 			&cli.DurationFlag{Name: "stall", Usage: "end a run that logs and measures nothing for so long"},
 			&cli.StringFlag{Name: "job", Usage: "the scheduler's `ID` of the job"},
@@ -52,6 +55,10 @@ func (p *program) worker(c *cli.Context) error {
 	defer s.Close()
 	h := results.Self()
 	h.Key, h.Job, h.Orch = os.Getenv(launcher.EnvKey), c.String("job"), version+" "+commit()
+	h.Node = os.Getenv(launcher.EnvNode)
+	if h.Job == "" {
+		h.Job = os.Getenv(launcher.EnvJob)
+	}
 	h.CPU = nn.BackendFor(gpu, visibleGPUs())
 	if i, err := strconv.Atoi(os.Getenv(launcher.EnvIndex)); err == nil {
 		h.Index = i
@@ -60,10 +67,11 @@ func (p *program) worker(c *cli.Context) error {
 		Sweep: s, Group: c.String("group"), Holder: h,
 		Parallel: c.Int("parallel"), Threads: c.Int("threads"), GPUs: visibleGPUs(), GPU: gpu,
 		Timeout: c.Duration("timeout"), Stall: c.Duration("stall"),
+		Leave: c.Duration("leave"), RunTime: c.Duration("run-time"), MaxRuns: c.Int("max-runs"),
 		Durable: c.Bool("durable"), Trainer: trainerFor, Log: p.log, Env: callable(),
 	}
 	if d := c.Duration("time"); d > 0 {
-		w.Deadline = time.Now().Add(d)
+		w.Deadline = time.Now().Add(d - spent())
 	}
 	sum, err := w.Run(p.ctx, p.leave)
 	ev := p.log.Info()
@@ -99,6 +107,16 @@ func callable() []string {
 		env = append(env, "PATH="+path+folder)
 	}
 	return env
+}
+
+// spent is how much of the allocation's time had passed when this process was
+// started: loading modules and images takes its time.
+func spent() time.Duration {
+	s, err := strconv.ParseUint(os.Getenv(launcher.EnvSpent), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(s) * time.Second
 }
 
 // visibleGPUs are the devices that the launcher gave this worker.

@@ -2,7 +2,6 @@ package slurm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 // ErrNoAccounting says that this cluster keeps no accounting database, or none
 // that users may ask.
-var ErrNoAccounting = errors.New("the cluster has no accounting database to ask")
+var ErrNoAccounting = fmt.Errorf("%w: the cluster has no accounting database to ask", launcher.ErrNoRecord)
 
 // accounting remembers whether sacct works here.
 type accounting struct{ absent bool }
@@ -31,7 +30,7 @@ func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]la
 	s.mu.Lock()
 	absent := s.acct.absent
 	s.mu.Unlock()
-	if absent {
+	if absent || s.ask(ctx).NoAcct {
 		return nil, ErrNoAccounting
 	}
 	if len(keys) == 0 {
@@ -44,8 +43,8 @@ func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]la
 	}
 	// TZ=UTC is in the environment, so the time is UTC. A minute of slack is
 	// for clocks that differ.
-	a := s.run(ctx, deadline, queryEnv(), "sacct", "-n", "-P", "-X", "-D", "--name="+strings.Join(keys, ","),
-		"-S", since.UTC().Add(-time.Minute).Format("2006-01-02T15:04:05"), "-o", pastColumns)
+	a := s.run(ctx, deadline, queryEnv(), "sacct", append(s.opt.elsewhere(), "-n", "-P", "-X", "-D", "--name="+strings.Join(keys, ","),
+		"-S", since.UTC().Add(-time.Minute).Format("2006-01-02T15:04:05"), "-o", pastColumns)...)
 	if a.err == nil && a.code != 0 && strings.Contains(a.stderr, "accounting storage is disabled") {
 		s.mu.Lock()
 		s.acct.absent = true
@@ -56,7 +55,7 @@ func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]la
 		return nil, fmt.Errorf("sacct: %w", a.failed("sacct"))
 	}
 	ws, _ := parsePast(a.stdout)
-	return s.ask(ctx).vouch(ws), nil
+	return s.ask(ctx).vouch(s.opt.there(ws)), nil
 }
 
 // parsePast reads sacct's lines. Of several tries of one task (-D) the last

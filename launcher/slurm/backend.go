@@ -14,6 +14,7 @@ import (
 
 // Backend is Slurm as launcher configs name it: `backend = "slurm"`.
 //
+//	cluster = "big"
 //	partition = "gpu"              account = "proj"       qos = "normal"
 //	constraint = "a100"            exclude = ["n3"]       nodelist = "n[1-4]"
 //	reservation = "course"         gres = "shard:1"       gpu_type = "a100"
@@ -22,7 +23,7 @@ import (
 //	wrap  = ["apptainer", "exec", "--nv", "image.sif"]
 //	env   = ["MY_TOKEN_FILE", "FOO_*"]
 //	extra = ["--mail-type=END"]
-//	max_workers = 64    throttle = 0    warn = "2m"    bin = "/opt/slurm/bin"
+//	max_workers = 64    max_user = 256    throttle = 0    warn = "2m"    bin = "/opt/slurm/bin"
 var Backend = launcher.Backend{
 	Name:  "slurm",
 	Keys:  keys(),
@@ -49,6 +50,14 @@ type option struct {
 
 // options are the backend's own keys.
 var options = []option{
+	{"cluster", func(o *Options, v any) error {
+		s, ok := v.(string)
+		if !ok || s != "" && !keyForm.MatchString(s) {
+			return fmt.Errorf("is %v, want the name of one cluster, as `sacctmgr show cluster` lists them", v)
+		}
+		o.Cluster = s
+		return nil
+	}},
 	{"partition", word(func(o *Options) *string { return &o.Partition })},
 	{"account", word(func(o *Options) *string { return &o.Account })},
 	{"qos", word(func(o *Options) *string { return &o.QOS })},
@@ -108,6 +117,7 @@ var options = []option{
 		return err
 	}},
 	{"max_workers", count(func(o *Options) *int { return &o.MaxWorkers })},
+	{"max_user", count(func(o *Options) *int { return &o.MaxUser })},
 	{"throttle", count(func(o *Options) *int { return &o.Throttle })},
 	{"warn", func(o *Options, v any) (err error) {
 		if o.Warn, err = launcher.ParseTime(v); err == nil && (o.Warn < time.Second || o.Warn > 18*time.Hour) {
@@ -224,7 +234,7 @@ var taken = map[string]string{
 	"signal": "warn", "array": "workers", "export": "env", "export-file": "env", "get-user-env": "setup",
 	"job-name": "", "output": "", "error": "", "input": "", "chdir": "", "workdir": "", "parsable": "", "requeue": "", "no-requeue": "",
 	"open-mode": "", "wrap": "", "wait": "", "test-only": "", "quiet": "", "verbose": "", "help": "", "usage": "", "version": "",
-	"comment": "comment", "clusters": "", "cluster": "", "uid": "", "gid": "", "bb": "", "hold": "",
+	"comment": "comment", "clusters": "cluster", "cluster": "cluster", "uid": "", "gid": "", "bb": "", "hold": "",
 }
 
 var extraForm = regexp.MustCompile(`^--([a-z][a-z-]*)(=.*)?$`)

@@ -22,6 +22,8 @@ type limits struct {
 	// session (proctrack/pgid) or whose parent died first (proctrack/linuxproc).
 	Tracks bool `json:"tracks"`
 
+	NoAcct bool `json:"no_acct"` // no accounting database: sacct has nothing to say
+
 	Conf  string    `json:"conf"`  // SLURM_CONF when it was asked
 	Asked time.Time `json:"asked"` // zero: never
 }
@@ -45,7 +47,7 @@ func (s *Slurm) ask(ctx context.Context) limits {
 	}
 	l, ok := s.remembered()
 	if !ok {
-		a := s.run(ctx, deadline, queryEnv(), "scontrol", "show", "config")
+		a := s.run(ctx, deadline, queryEnv(), "scontrol", append(s.opt.elsewhere(), "show", "config")...)
 		if a.err != nil || a.code != 0 {
 			return limits{}
 		}
@@ -66,7 +68,11 @@ func (s *Slurm) file() string {
 	if s.opt.StateDir == "" || err != nil {
 		return ""
 	}
-	return filepath.Join(s.opt.StateDir, "limits-"+host+".json")
+	name := "limits-" + host
+	if s.opt.Cluster != "" {
+		name += "-" + s.opt.Cluster
+	}
+	return filepath.Join(s.opt.StateDir, name+".json")
 }
 
 func (s *Slurm) remembered() (l limits, ok bool) {
@@ -101,6 +107,8 @@ func parseConfig(text string) (l limits) {
 			if n, err := strconv.Atoi(value); err == nil && n > 0 {
 				l.MaxArray = n
 			}
+		case "AccountingStorageType":
+			l.NoAcct = strings.HasSuffix(value, "none")
 		case "ProctrackType":
 			l.Tracks = strings.Contains(value, "cgroup") || strings.Contains(value, "cray")
 		}
@@ -108,17 +116,26 @@ func parseConfig(text string) (l limits) {
 	return l
 }
 
-// Fit implements [launcher.Sizer]: how many workers one job may have, which is
-// what the user caps and the cluster allows. Whether they run at once is the
-// scheduler's affair; those that wait start when there is room, as long as
-// there is work. Before the first Jobs or Submit it may have to take Slurm's
-// default for the cluster's limit.
+// Fit implements [launcher.Sizer]: how many workers one sweep may have at once,
+// which is what the user allows. Whether they run at once is the scheduler's
+// affair; those that wait start when there is room, as long as there is work.
 func (s *Slurm) Fit(launcher.Resources) (int, bool) {
+	return cmp.Or(s.opt.MaxWorkers, DefaultMaxWorkers), true
+}
+
+// Machine implements [launcher.Bounder]: what Slurm's commands go by.
+func (s *Slurm) Machine() string {
+	return strings.Join([]string{"slurm", os.Getenv("SLURM_CONF"), s.opt.Bin, s.opt.Cluster}, "\x00")
+}
+
+// Bounds implements [launcher.Bounder]. Before the first Jobs or Submit it may
+// have to take Slurm's default for the cluster's limit.
+func (s *Slurm) Bounds() (job, user int) {
 	s.mu.Lock()
 	l := s.limits
 	s.mu.Unlock()
 	if l.Asked.IsZero() {
 		l, _ = s.remembered()
 	}
-	return min(cmp.Or(s.opt.MaxWorkers, DefaultMaxWorkers), cmp.Or(l.MaxArray, defaultMaxArray)), true
+	return cmp.Or(l.MaxArray, defaultMaxArray), cmp.Or(s.opt.MaxUser, DefaultMaxUser)
 }

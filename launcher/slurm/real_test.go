@@ -464,12 +464,12 @@ func TestSmallArrays(t *testing.T) {
 	if _, err := s.Jobs(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n, ok := s.Fit(resources); n != 11 || !ok {
-		t.Fatalf("Fit = %d, %t; want 11, true", n, ok)
+	if n, _ := s.Bounds(); n != 11 {
+		t.Fatalf("Bounds = %d workers a job, want 11", n)
 	}
 	again := open(t, o) // as the next minute's cron job does
-	if n, ok := again.Fit(resources); n != 11 || !ok || again.Calls() != 0 {
-		t.Fatalf("Fit = %d, %t after %d calls; want 11, true, without a call", n, ok, again.Calls())
+	if n, _ := again.Bounds(); n != 11 || again.Calls() != 0 {
+		t.Fatalf("Bounds = %d workers a job after %d calls; want 11, without a call", n, again.Calls())
 	}
 	if _, err := again.Jobs(t.Context()); err != nil || again.Calls() != 1 {
 		t.Fatalf("Jobs = %v with %d calls, want 1", err, again.Calls())

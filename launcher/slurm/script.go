@@ -59,7 +59,8 @@ fi
 # sbatch was run with LC_ALL=C, the user was not.
 if [ -n "$ORCH_USER_LC_ALL" ]; then export LC_ALL=$ORCH_USER_LC_ALL; else unset LC_ALL; fi
 unset ORCH_USER_LC_ALL
-export ` + launcher.EnvKey + `=$key ` + launcher.EnvIndex + `=$SLURM_ARRAY_TASK_ID
+export ` + launcher.EnvKey + `=$key ` + launcher.EnvIndex + `=$SLURM_ARRAY_TASK_ID ` +
+		launcher.EnvJob + `=$SLURM_ARRAY_JOB_ID ` + launcher.EnvNode + `=$SLURMD_NODENAME
 `)
 	if setup {
 		b.WriteString(`# Batch shells read no profile: give the setup lines "module" and "conda".
@@ -80,6 +81,7 @@ trap - EXIT
 `)
 	}
 	b.WriteString(`shopt -s execfail
+export ` + launcher.EnvSpent + `=$SECONDS
 exec -- "${argv[@]:1}"
 say "node $SLURMD_NODENAME cannot execute ${argv[1]}"
 kill -` + strconv.Itoa(sigProgram) + ` $$
@@ -128,6 +130,7 @@ func (o Options) sbatchArgs(req launcher.Request) []string {
 		"--time=" + slurmTime(r.Time),
 		fmt.Sprintf("--signal=B:USR1@%d", warnSeconds(o.Warn, r.Time)),
 	}
+	args = append(args, o.elsewhere()...)
 	add := func(name, value string) {
 		if value != "" {
 			args = append(args, "--"+name+"="+value)
@@ -138,7 +141,7 @@ func (o Options) sbatchArgs(req launcher.Request) []string {
 	add("qos", o.QOS)
 	add("reservation", o.Reservation)
 	add("constraint", o.Constraint)
-	add("exclude", o.Exclude)
+	add("exclude", strings.Join(slices.DeleteFunc(append([]string{o.Exclude}, req.Avoid...), func(n string) bool { return n == "" }), ","))
 	add("nodelist", o.NodeList)
 	add("comment", o.Comment)
 	add("gres", gres(o, r.GPUs))
@@ -217,7 +220,9 @@ func (o Options) environment(req launcher.Request) []string {
 	}
 	vars["LC_ALL"] = "C"
 	delete(vars, launcher.EnvIndex)
-	delete(vars, launcher.EnvKey)
+	for _, name := range []string{launcher.EnvKey, launcher.EnvJob, launcher.EnvNode, launcher.EnvSpent} {
+		delete(vars, name)
+	}
 	env := make([]string, 0, len(vars))
 	for name, value := range vars {
 		env = append(env, name+"="+value)

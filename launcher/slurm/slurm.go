@@ -20,6 +20,7 @@ import (
 // Options are what a cluster profile or a sweep says about Slurm. The zero
 // value asks for nothing special.
 type Options struct {
+	Cluster     string // one of several that this machine can submit to; "": the machine's own
 	Partition   string
 	Account     string
 	QOS         string
@@ -36,7 +37,8 @@ type Options struct {
 	Env   []string // variables to pass on beside the usual ones: NAME or PREFIX_*
 	Extra []string // further options of sbatch: --mail-type=END
 
-	MaxWorkers int           // at most so many at once; 0: DefaultMaxWorkers
+	MaxWorkers int           // of one sweep, at most so many at once; 0: DefaultMaxWorkers
+	MaxUser    int           // of all sweeps of the user together; 0: DefaultMaxUser
 	Throttle   int           // at most so many of one array run at once; 0: all
 	Warn       time.Duration // how long before its time is up a worker is told; 0: DefaultWarn
 	Bin        string        // folder of Slurm's commands; "": on PATH
@@ -46,6 +48,7 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultMaxWorkers = 64
+	DefaultMaxUser    = 256
 	// DefaultWarn: the signal may come up to a minute early, and a checkpoint
 	// needs its time.
 	DefaultWarn = 2 * time.Minute
@@ -64,11 +67,13 @@ type Slurm struct {
 }
 
 var (
-	_ launcher.Launcher  = (*Slurm)(nil)
-	_ launcher.Sizer     = (*Slurm)(nil)
-	_ launcher.Historian = (*Slurm)(nil)
-	_ launcher.Previewer = (*Slurm)(nil)
-	_ launcher.Counter   = (*Slurm)(nil)
+	_ launcher.Launcher   = (*Slurm)(nil)
+	_ launcher.Sizer      = (*Slurm)(nil)
+	_ launcher.Historian  = (*Slurm)(nil)
+	_ launcher.Previewer  = (*Slurm)(nil)
+	_ launcher.Bounder    = (*Slurm)(nil)
+	_ launcher.Withdrawer = (*Slurm)(nil)
+	_ launcher.Counter    = (*Slurm)(nil)
 )
 
 // Open returns a launcher for the cluster that Slurm's commands on this machine
@@ -107,13 +112,29 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 		}
 	}
 	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req)...)
-	return judgeSbatch(a)
+	id, err := judgeSbatch(a)
+	if err == nil && o.Cluster != "" {
+		id += ";" + o.Cluster
+	}
+	return id, err
+}
+
+// elsewhere are the options by which every command is told that the cluster is
+// not this machine's own.
+func (o Options) elsewhere() []string {
+	if o.Cluster == "" {
+		return nil
+	}
+	return []string{"--clusters=" + o.Cluster}
 }
 
 var (
 	keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	idForm  = regexp.MustCompile(`^[0-9]{1,10}$`)
+	// A job of a cluster that is named is its number there and the name, as
+	// sbatch prints it: numbers alone come twice.
+	farForm = regexp.MustCompile(`^([0-9]{1,10})(?:;([A-Za-z0-9._-]+))?$`)
 )
 
 // check refuses what no cluster could do. It touches nothing.
@@ -141,6 +162,11 @@ func (s *Slurm) check(req launcher.Request) error {
 	}
 	if _, err := s.options(req); err != nil {
 		return refuse("", "%v", err)
+	}
+	for _, n := range req.Avoid {
+		if !keyForm.MatchString(n) || n[0] == '-' {
+			return refuse("", "node to avoid %q, which is no name that Slurm knows", n)
+		}
 	}
 	for _, x := range slices.Concat(req.Argv, req.Env, []string{req.Dir, req.LogDir}) {
 		if strings.ContainsRune(x, 0) {
@@ -192,15 +218,29 @@ func checkFolders(req launcher.Request) error {
 
 // Cancel implements [launcher.Launcher]. One scancel for all: it sends TERM to
 // every process of the jobs, and KILL after the cluster's KillWait.
-func (s *Slurm) Cancel(ctx context.Context, ids ...string) error {
-	known := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !idForm.MatchString(id) })
-	if err := ctx.Err(); err != nil || len(known) == 0 {
+func (s *Slurm) Cancel(ctx context.Context, ids ...string) error { return s.cancel(ctx, ids) }
+
+// Withdraw implements [launcher.Withdrawer].
+func (s *Slurm) Withdraw(ctx context.Context, ids ...string) error {
+	return s.cancel(ctx, ids, "--state=PENDING")
+}
+
+func (s *Slurm) cancel(ctx context.Context, ids []string, options ...string) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(known, 1000) { // a command line has an end
-		a := s.run(ctx, deadline, queryEnv(), "scancel", batch...)
-		if err := judgeScancel(a); err != nil {
-			return err
+	on := map[string][]string{} // numbers, by cluster
+	for _, id := range ids {
+		if m := farForm.FindStringSubmatch(id); m != nil {
+			on[m[2]] = append(on[m[2]], m[1])
+		}
+	}
+	for cluster, known := range on {
+		args := append(Options{Cluster: cluster}.elsewhere(), options...)
+		for batch := range slices.Chunk(known, 1000) { // a command line has an end
+			if err := judgeScancel(s.run(ctx, deadline, queryEnv(), "scancel", append(args, batch...)...)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -245,12 +285,23 @@ func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
 		// --me is not filtered by the controller for root, and a name is.
 		mine = []string{"-u", strconv.Itoa(uid)}
 	}
-	a := s.run(ctx, deadline, queryEnv(), "squeue", append(mine, "-h", "-r", "-a", "-t", "all", "-O", queueFormat)...)
+	a := s.run(ctx, deadline, queryEnv(), "squeue", slices.Concat(s.opt.elsewhere(), mine, []string{"-h", "-r", "-a", "-t", "all", "-O", queueFormat})...)
 	if a.err != nil || a.code != 0 {
 		return nil, fmt.Errorf("squeue: %w", a.failed("squeue"))
 	}
 	ws, _ := parseQueue(a.stdout)
-	return l.vouch(ws), nil
+	return l.vouch(s.opt.there(ws)), nil
+}
+
+// there names the cluster in the IDs of workers that are not on this machine's
+// own, as sbatch does.
+func (o Options) there(ws []launcher.Worker) []launcher.Worker {
+	for i := range ws {
+		if o.Cluster != "" {
+			ws[i].Job += ";" + o.Cluster
+		}
+	}
+	return ws
 }
 
 // vouch takes back the proof of an end where the cluster may lose sight of a

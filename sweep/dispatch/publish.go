@@ -141,7 +141,7 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 			return nil, err
 		}
 		g.Workers = workers * parallel
-		g.Single = results.SingleBlocks(perGroup[k], g.Workers, known)
+		g.Single = oneByOne(g.Launcher) || results.SingleBlocks(perGroup[k], g.Workers, known)
 	}
 	for at, key := range adopt {
 		h.Adopts = append(h.Adopts, results.Adoption{Segment: at[0], Group: at[1], Key: key})

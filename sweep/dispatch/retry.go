@@ -98,7 +98,7 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 				n++
 			}
 		}
-		g.Single = results.SingleBlocks(n, g.Workers, known)
+		g.Single = oneByOne(g.Launcher) || results.SingleBlocks(n, g.Workers, known)
 	}
 	var err error
 	r.Segment, err = s.Publish(h, func(yield func(results.RunSpec, error) bool) {

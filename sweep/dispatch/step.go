@@ -3,7 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"orch/launcher"
@@ -33,12 +33,24 @@ type Dispatcher struct {
 	// the sweep's retry policy is left to other Steps.
 	Workers func(table override.Value) (workers, parallel int, known bool, err error)
 
-	seen       *results.Observations
+	// Insist says that somebody waits who may have mended what was wrong: a
+	// machine in trouble is asked all the same, and earlier failures of the
+	// setup count for nothing.
+	Insist bool
+
 	remembered time.Time         // when observations were saved last
 	barren     map[string]int    // by key: submissions in a row whose workers claimed nothing
 	claims     int               // generations claimed when the last submission was made
 	open       map[string]opened // by key
 	unasked    map[string]bool   // by submission key: ours that failed before any worker was asked for
+	history    time.Time         // when a machine's record of past jobs was asked last
+	stepped    bool              // not the first Step
+	from       int               // newest submission before the first Step
+
+	seen *results.Observations // what this host has seen, in this process and others
+	// Of this Step:
+	said map[launcher.Launcher]*said
+	took map[string][]float64 // seconds that finished runs took, by key
 }
 
 type opened struct {
@@ -94,15 +106,27 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.seen == nil {
+		d.seen, err = d.Sweep.Observations()
+	} else {
+		err = d.seen.Refresh()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !d.stepped && len(subs) > 0 {
+		d.from = subs[len(subs)-1].Number
+	}
 	var errs []error
-	jobs, err := d.jobs(ctx, subs)
+	out := &Outcome{}
+	out.look(d.Snapshot)
+	jobs, err := d.jobs(ctx, subs, out)
 	if err != nil {
 		errs = append(errs, err)
 	}
-	if err := d.reconcile(subs, jobs); err != nil {
+	if err := d.reconcile(ctx, subs, jobs); err != nil {
 		errs = append(errs, err)
 	}
-	out := &Outcome{}
 	if err := d.bury(jobs, out); err != nil {
 		errs = append(errs, err)
 	}
@@ -119,205 +143,20 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	if err := d.topUp(ctx, subs, jobs, out); err != nil {
 		errs = append(errs, err)
 	}
-	return out, errors.Join(errs...)
-}
-
-// workers is what the launchers say, by submission key.
-type workers map[string][]launcher.Worker
-
-// add adds what a launcher says of a worker. Two launchers of one machine may
-// know the same one; the one that has seen more of its life is right.
-func (w workers) add(x launcher.Worker) {
-	for i, y := range w[x.Key] {
-		if y.Index == x.Index && y.Job == x.Job {
-			if x.State > y.State || x.State == y.State && x.End.Proof {
-				w[x.Key][i] = x
-			}
-			return
-		}
+	if err := d.withdraw(ctx, subs, jobs, out); err != nil {
+		errs = append(errs, err)
 	}
-	w[x.Key] = append(w[x.Key], x)
-}
-
-func (w workers) alive(key string) int {
-	n := 0
-	for _, x := range w[key] {
-		if x.State == launcher.Pending || x.State == launcher.Running {
-			n++
-		}
-	}
-	return n
-}
-
-// launcherFor opens the launcher that serves a key now.
-func (d *Dispatcher) launcherFor(ctx context.Context, key string) (opened, error) {
-	if o, ok := d.open[key]; ok {
-		return o, nil
-	}
-	g := d.Snapshot.Plan.Group(key)
-	if g == nil {
-		return opened{}, fmt.Errorf("resource group %s is in no plan", key)
-	}
-	l, spec, err := d.Launcher(ctx, g.Launcher)
-	if err != nil {
-		return opened{}, err
-	}
-	d.open[key] = opened{l, spec}
-	return d.open[key], nil
-}
-
-// jobs asks every launcher that this sweep has used, or will, once.
-func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission) (workers, error) {
-	w := workers{}
-	asked := map[launcher.Launcher]bool{}
-	var errs []error
-	ask := func(l launcher.Launcher) {
-		if asked[l] {
-			return
-		}
-		asked[l] = true
-		list, err := l.Jobs(ctx)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("list workers: %w", err))
-		}
-		for _, x := range list {
-			w.add(x)
-		}
-	}
-	for _, key := range d.Snapshot.Plan.Keys() {
-		o, err := d.launcherFor(ctx, key)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		ask(o.Launcher)
-	}
-	return w, errors.Join(errs...)
-}
-
-// reconcile finds out what became of submissions without an answer: the job's
-// unique name tells. What cannot be told yet stays open, and is never asked for
-// again blindly.
-func (d *Dispatcher) reconcile(subs []*results.Submission, jobs workers) error {
-	var errs []error
-	for _, sub := range subs {
-		if sub.Intent == nil || sub.Answer != nil {
-			continue
-		}
-		var a results.Answer
-		switch found := jobs[sub.Intent.Key]; {
-		case len(found) > 0:
-			a = results.Answer{Accepted: true, Job: found[0].Job, How: "found by name"}
-		case sub.Intent.Backend == "pool" && sub.Intent.By.Fate() == results.FateDead:
-			// A pool's job is known on its host from before its first worker
-			// starts, so one that is not known has none.
-			a = results.Answer{How: "submitter died", Reason: "its submitter died before it started any worker"}
-		case d.unasked[sub.Intent.Key]:
-			a = results.Answer{How: "submit", Reason: "its submitter could not start any worker"}
-		default:
-			continue
-		}
-		errs = append(errs, sub.Record(a))
-	}
-	return errors.Join(errs...)
-}
-
-// bury closes the generations of dead holders: at once where death is proven,
-// else after a fence and the grace time.
-func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
-	seen, err := d.observations()
-	if err != nil {
-		return err
-	}
-	seen.Look(d.Snapshot)
-	var errs []error
-	self := results.Self()
-	by := fmt.Sprintf("%s-%d", self.Host, self.PID)
-	silence := time.Duration(d.Sweep.Tree().Silence * float64(time.Second))
-	for _, c := range d.Snapshot.OpenClaims() {
-		c.Quiet = max(c.Quiet, seen.Quiet(c.Holder.Name))
-		proven, suspected, class := d.judge(c, jobs, silence)
-		if !proven && !suspected {
-			continue
-		}
-		if !seen.Knows(c.Block, c.Gen) {
-			if err := d.Sweep.Fence(c.Block, c.Gen, by); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-		}
-		grace := 2 * time.Duration(c.Holder.DirCache*float64(time.Second))
-		if waited := seen.Fenced(c.Block, c.Gen); !proven && waited < grace {
-			out.Waiting++
-			continue
-		}
-		if _, err := d.Sweep.SealDead(c.Claim, by, class); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out.Closed++
-		out.Notes = append(out.Notes, fmt.Sprintf("worker %s is gone (%s): its unfinished runs are open again", c.Holder.Name, class))
-	}
-	if time.Since(d.remembered) > rememberEvery { // a loop need not write at every turn
+	if d.seen.Pressing() || time.Since(d.remembered) > rememberEvery { // a loop need not write at every turn
 		d.remembered = time.Now()
-		errs = append(errs, seen.Save())
+		errs = append(errs, d.seen.Save())
 	}
-	return errors.Join(errs...)
-}
-
-// observations returns what this host has seen, in this process and others.
-func (d *Dispatcher) observations() (seen *results.Observations, err error) {
-	if d.seen != nil {
-		return d.seen, d.seen.Refresh()
-	}
-	d.seen, err = d.Sweep.Observations()
-	return d.seen, err
+	d.stepped = true
+	return out, errors.Join(errs...)
 }
 
 // rememberEvery bounds how often a process that makes many Steps writes down
 // what it has seen. A process that makes one writes at once.
 const rememberEvery = 20 * time.Second
-
-// judge weighs the evidence about a holder.
-func (d *Dispatcher) judge(c results.OpenClaim, jobs workers, silence time.Duration) (proven, suspected bool, class results.Class) {
-	class = results.Lost
-	for _, w := range jobs[c.Holder.Key] {
-		if w.Index != c.Holder.Index || w.PID != 0 && w.PID != c.Holder.PID {
-			continue
-		}
-		if w.State == launcher.Ended {
-			proven, suspected, class = w.End.Proof, true, Class(w.End)
-		}
-	}
-	switch c.Holder.Fate() {
-	case results.FateDead:
-		proven = true
-	case results.FateRebooted:
-		suspected = true
-	case results.FateUnknown:
-		suspected = suspected || silence > 0 && c.Quiet > silence
-	}
-	return proven, suspected, class
-}
-
-// Class maps how a worker ended onto what that means for the run it held.
-func Class(e launcher.End) results.Class {
-	switch e.Cause {
-	case launcher.OutOfMemory:
-		return results.OutOfMemory
-	case launcher.OutOfTime:
-		return results.OutOfTime
-	case launcher.Preempted:
-		return results.Preempted
-	case launcher.NodeLost:
-		return results.NodeLost
-	case launcher.SetupFailed:
-		return results.BadSetup
-	case launcher.Cancelled:
-		return results.Cancelled
-	}
-	return results.Lost
-}
 
 // count adds up the workers of this sweep that live.
 func (d *Dispatcher) count(subs []*results.Submission, jobs workers, out *Outcome) {
@@ -325,10 +164,10 @@ func (d *Dispatcher) count(subs []*results.Submission, jobs workers, out *Outcom
 		if sub.Intent == nil {
 			continue
 		}
-		if n := jobs.alive(sub.Intent.Key); n > 0 {
-			out.Workers += n
-			if sub.Answer != nil && sub.Answer.Job != "" {
-				out.Jobs = append(out.Jobs, sub.Answer.Job)
+		out.Workers += jobs.alive(sub.Intent.Key)
+		for _, w := range jobs[sub.Intent.Key] {
+			if w.Alive() && !slices.Contains(out.Jobs, w.Job) {
+				out.Jobs = append(out.Jobs, w.Job)
 			}
 		}
 	}

@@ -1,12 +1,16 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"orch/launcher"
 	"orch/sweep/results"
@@ -16,78 +20,135 @@ import (
 // machine: what the workers of one take, as a share of how many would fit, is
 // gone for the others.
 func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
-	claimable := d.Snapshot.Claimable(out.States)
-	alive, unknown := map[string]int{}, map[string]int{}
+	t := &topUp{d: d, subs: subs, out: out, claimable: d.Snapshot.Claimable(out.States), busy: map[string]map[string]bool{},
+		alive: map[string]int{}, used: map[launcher.Launcher]float64{}, users: map[launcher.Launcher]int{}}
+	t.runs, _ = d.Snapshot.Open(out.States)
+	d.measure(out.States)
 	ours := map[string]bool{} // submissions with workers among these
 	for _, sub := range subs {
 		if sub.Intent == nil {
 			continue
 		}
-		key := sub.Intent.Group
-		n := jobs.alive(sub.Intent.Key)
-		alive[key] += n
-		if n == 0 && sub.Answer == nil && mayExist(sub) { // counts as if it did
-			unknown[key] += sub.Intent.Workers
-			n = sub.Intent.Workers
-		}
+		unseen := d.unseen(sub, jobs) // may exist, may not: counts as if it did
+		n := jobs.alive(sub.Intent.Key) + unseen
 		ours[sub.Intent.Key] = n > 0
+		t.alive[sub.Intent.Group] += n
+		if o, ok := d.open[sub.Intent.Group]; ok {
+			t.users[o.Launcher] += unseen
+		}
 	}
-	busy := map[string]map[string]bool{}
 	for _, c := range d.Snapshot.OpenClaims() {
 		if !ours[c.Holder.Key] { // another host's pool, or dead: it is none of those that may be idle
 			continue
 		}
-		if busy[c.Key] == nil {
-			busy[c.Key] = map[string]bool{}
+		if t.busy[c.Key] == nil {
+			t.busy[c.Key] = map[string]bool{}
 		}
-		busy[c.Key][c.Holder.Name] = true
+		t.busy[c.Key][c.Holder.Name] = true
 	}
-	used := map[launcher.Launcher]float64{} // share of the machine, by launcher
 	for _, key := range d.Snapshot.Plan.Keys() {
-		if o, ok := d.open[key]; ok && alive[key] > 0 {
-			used[o.Launcher] += float64(alive[key]) / float64(d.fit(o, key))
+		if o, ok := d.open[key]; ok && t.alive[key] > 0 {
+			t.used[o.Launcher] += float64(t.alive[key]) / float64(max(1, d.fit(o, key)))
 		}
 	}
 	var errs []error
 	for _, key := range d.Snapshot.Plan.Keys() {
-		if claimable[key] == 0 {
-			continue
-		}
 		o, ok := d.open[key]
-		if !ok || d.MayStart != nil && !d.MayStart(o.spec) {
+		if t.claimable[key] == 0 || !ok || d.MayStart != nil && !d.MayStart(o.spec) {
 			continue
 		}
-		fit := d.fit(o, key)
-		if fit == 0 {
-			errs = append(errs, fmt.Errorf("not even one worker with %d cpus, %d MiB and %d gpus fits here: lower launcher.threads, launcher.mem or launcher.gpus",
-				o.spec.CPUs, o.spec.MemMiB, o.spec.GPUs))
-			continue
+		err := t.group(ctx, key, o)
+		if errors.Is(err, results.ErrTaken) {
+			break // another Step is at it: look again next time
 		}
-		idle := max(0, alive[key]+unknown[key]-len(busy[key]))
-		want := (claimable[key]+o.spec.Parallel-1)/o.spec.Parallel - idle
-		room := int(math.Floor((1-used[o.Launcher])*float64(fit) + 1e-9))
-		if o.spec.Workers > 0 {
-			room = min(room, o.spec.Workers-alive[key]-unknown[key])
-		}
-		n := min(want, room)
-		if n <= 0 {
-			continue
-		}
-		if err := d.barrenCheck(key); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := d.submit(ctx, subs, key, o, n, out); err != nil {
-			if errors.Is(err, results.ErrTaken) {
-				return errors.Join(errs...) // another Step is at it: look again next time
-			}
-			errs = append(errs, err)
-			continue
-		}
-		used[o.Launcher] += float64(n) / float64(fit)
-		return errors.Join(errs...) // one submission number was seen; the next Step goes on
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// topUp is one Step's view of what is there and what is wanted.
+type topUp struct {
+	d         *Dispatcher
+	subs      []*results.Submission
+	out       *Outcome
+	claimable map[string]int // blocks, by key
+	runs      map[string]int // runs that wait, by key
+	busy      map[string]map[string]bool
+	alive     map[string]int                // workers that live or may live, by key
+	used      map[launcher.Launcher]float64 // share of the machine
+	users     map[launcher.Launcher]int     // workers of the user that no list shows yet
+	avoid     *[]string
+}
+
+// group starts what one resource request wants and may have.
+func (t *topUp) group(ctx context.Context, key string, o opened) error {
+	d := t.d
+	machine := d.said[o.Launcher]
+	if machine != nil && machine.err != nil {
+		return nil // who does not know what runs must not start more; the error is told already
+	}
+	fit := d.fit(o, key)
+	if fit == 0 {
+		return fmt.Errorf("not even one worker with %d cpus, %d MiB and %d gpus fits here: lower launcher.threads, launcher.mem or launcher.gpus",
+			o.spec.CPUs, o.spec.MemMiB, o.spec.GPUs)
+	}
+	parallel := max(1, o.spec.Parallel)
+	idle := max(0, t.alive[key]-len(t.busy[key]))
+	want := (t.claimable[key]+parallel-1)/parallel - idle
+	room := int(math.Floor((1-t.used[o.Launcher])*float64(fit) + 1e-9))
+	if o.spec.Workers > 0 {
+		room = min(room, o.spec.Workers-t.alive[key])
+	}
+	shared, bounded := launcher.As[launcher.Bounder](o.Launcher)
+	most := math.MaxInt // workers of one job
+	if bounded {
+		want = min(want, d.enough(key, o, t.runs[key], t.alive[key], idle))
+		job, user := shared.Bounds()
+		if job > 0 {
+			most = job
+		}
+		if free := user - machine.users - t.users[o.Launcher]; user > 0 && free < min(want, room) {
+			room = max(0, free)
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("you have %d workers in the queue, of %d that launcher.max_user allows: more are started when some have ended", user-free, user))
+		}
+	}
+	n := min(want, room)
+	if n <= 0 {
+		return nil
+	}
+	if bounded {
+		if err := t.held(key, o); err != nil {
+			return err
+		}
+		if wait := d.limitedFor(t.subs, o.spec.Backend); wait > 0 {
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d more workers are wanted; the scheduler said not now, and is asked again in %v", n, wait.Round(time.Second)))
+			return nil
+		}
+	} else if err := d.barrenCheck(key); err != nil {
+		return err
+	}
+	for halved := 0; n > 0; {
+		k := min(n, most)
+		begin := time.Now()
+		limited, err := t.submit(ctx, key, o, k, halved)
+		switch {
+		case err != nil:
+			return err
+		case !limited:
+			n -= k
+			t.alive[key] += k
+			t.used[o.Launcher] += float64(k) / float64(fit)
+			t.users[o.Launcher] += k
+			if halved > 0 {
+				return nil // that is all there is room for
+			}
+		case k == 1 || time.Since(begin) > limitFirst: // a full queue says so after two minutes
+			return nil
+		default:
+			n, halved = k/2, halved+1
+		}
+	}
+	return nil
 }
 
 // mayExist tells of a submission without an answer whether it can have workers
@@ -107,7 +168,7 @@ func (d *Dispatcher) fit(o opened, key string) int {
 		return n
 	}
 	if g := d.Snapshot.Plan.Group(key); g != nil {
-		return max(1, g.Workers/o.spec.Parallel)
+		return max(1, g.Workers/max(1, o.spec.Parallel))
 	}
 	return 1
 }
@@ -126,46 +187,157 @@ func (d *Dispatcher) barrenCheck(key string) error {
 	return nil
 }
 
-func (d *Dispatcher) submit(ctx context.Context, subs []*results.Submission, key string, o opened, n int, out *Outcome) error {
-	argv, env, err := d.Worker(key, o.spec)
-	if err != nil {
+// held is barrenCheck for schedulers, whose submissions are hours apart and made
+// by many processes: it goes by what the tree says of them, and holds the sweep.
+// A request that was refused is not made again either.
+func (t *topUp) held(key string, o opened) error {
+	d, n := t.d, 0
+	claimers := d.Snapshot.Claimers()
+	var last *results.Submission
+	for _, sub := range slices.Backward(t.subs) {
+		in := sub.Intent
+		if in == nil || in.Group != key || sub.Answer == nil {
+			continue
+		}
+		if d.Insist && sub.Number <= d.from || in.Epoch != d.Snapshot.Orders.Epoch() {
+			break
+		}
+		if sub.Answer.Refused {
+			if last == nil && !d.Insist {
+				return fmt.Errorf("%s (asked before: submit the sweep again when it is mended)", sub.Answer.Reason)
+			}
+			break
+		}
+		if !sub.Answer.Accepted {
+			continue
+		}
+		q := d.seen.Queue(in.Key)
+		if q == nil || !q.Gone || claimers[in.Key] != nil || q.Fine > 0 {
+			break
+		}
+		if last == nil {
+			last = sub
+		}
+		n++
+	}
+	if n < maxBarren {
+		return nil
+	}
+	cause := fmt.Sprintf("%d jobs in a row began no run%s", n, lastWords(last, d.seen.Queue(last.Intent.Key)))
+	if err := d.Sweep.Give(results.ActionHold, "", cause+"; when it is mended: orch retry "+d.Sweep.Name, "orch"); err != nil {
 		return err
 	}
-	last := 0
-	if len(subs) > 0 {
-		last = subs[len(subs)-1].Number
+	return fmt.Errorf("%w: %s", ErrBarren, cause)
+}
+
+// lastWords says how a worker of a submission ended that never began a run, with
+// the end of its log.
+func lastWords(sub *results.Submission, q *results.Queue) string {
+	if q == nil || len(q.Bad) == 0 {
+		return fmt.Sprintf("; see the logs in %s", sub.Dir())
 	}
-	in := results.Intent{Key: jobKey(d.Sweep.Name), Group: key, Backend: o.spec.Backend, Workers: n, Argv: argv, By: results.Self()}
+	e := q.Bad[0]
+	s := fmt.Sprintf(": %s", cmp.Or(e.Words, e.Class.String()))
+	log := filepath.Join(sub.Dir(), fmt.Sprintf("worker-%d.log", e.Index))
+	if line := logEnd(log); line != "" {
+		s += fmt.Sprintf(": %q (%s)", line, log)
+	}
+	return s
+}
+
+// submit asks for one job. It reports whether the machine said "not now".
+func (t *topUp) submit(ctx context.Context, key string, o opened, n, halved int) (notNow bool, err error) {
+	d := t.d
+	spec := o.spec
+	if spec.RunTime == 0 { // for the workers, who start no run that does not fit
+		spec.RunTime = d.runTime(key, 0, 0.9)
+	}
+	argv, env, err := d.Worker(key, spec)
+	if err != nil {
+		return false, err
+	}
+	last := 0
+	if len(t.subs) > 0 {
+		last = t.subs[len(t.subs)-1].Number
+	}
+	in := results.Intent{Key: jobKey(d.Sweep.Name), Group: key, Backend: spec.Backend, Workers: n, Argv: argv,
+		Halved: halved, Epoch: d.Snapshot.Orders.Epoch(), By: results.Self()}
 	if g := d.Snapshot.Plan.Group(key); g != nil {
 		in.Launcher = g.Launcher
+	}
+	if _, bounded := launcher.As[launcher.Bounder](o.Launcher); bounded {
+		in.Avoid = t.nodes()
 	}
 	sub, err := d.Sweep.Submit(last, in)
 	if err != nil {
 		d.unasked[in.Key] = true // the intent may be in the tree all the same
-		return err
+		return false, err
 	}
-	job, err := o.Submit(ctx, launcher.Request{Key: in.Key, Workers: n, Argv: argv, Env: env,
-		Dir: d.Sweep.Path(), LogDir: sub.Dir(), Resources: o.spec.Resources(), Options: o.spec.Options})
+	t.subs = append(t.subs, sub)
+	job, err := o.Submit(ctx, launcher.Request{Key: in.Key, Workers: n, Argv: argv, Env: env, Avoid: in.Avoid,
+		Dir: d.Sweep.Path(), LogDir: sub.Dir(), Resources: spec.Resources(), Options: spec.Options})
 	var limited *launcher.Limited
 	switch {
 	case err == nil:
-		out.Started += n
-		out.Workers += n
-		out.Jobs = append(out.Jobs, job)
-		return sub.Record(results.Answer{Accepted: true, Job: job, How: "submit"})
+		t.out.Started += n
+		t.out.Workers += n
+		t.out.Jobs = append(t.out.Jobs, job)
+		return false, sub.Record(results.Answer{Accepted: true, Job: job, How: "submit"})
 	case errors.As(err, &limited):
-		out.Notes = append(out.Notes, err.Error())
-		return sub.Record(results.Answer{How: "submit", Reason: err.Error()})
+		t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d workers: %v", n, err))
+		d.seen.Since(limitTag(sub))
+		return true, sub.Record(results.Answer{How: "submit", Limited: true, Reason: err.Error()})
 	case launcher.IsRefused(err):
-		return errors.Join(fmt.Errorf("start %d workers: %w", n, err), sub.Record(results.Answer{How: "submit", Reason: err.Error()}))
+		return false, errors.Join(fmt.Errorf("start %d workers: %w", n, err), sub.Record(results.Answer{How: "submit", Refused: true, Reason: err.Error()}))
 	}
 	// A pool lists its job from before the first worker starts: one that it does
 	// not list by the next Step has none. A scheduler may have it and not show it.
-	d.unasked[in.Key] = o.spec.Backend == "pool"
-	return fmt.Errorf("start %d workers: %w (whether they exist is not known yet)", n, err)
+	d.unasked[in.Key] = spec.Backend == "pool"
+	return false, fmt.Errorf("start %d workers: %w (whether they exist is not known yet)", n, err)
+}
+
+// nodes returns the nodes to leave out, and says so once a Step.
+func (t *topUp) nodes() []string {
+	if t.avoid == nil {
+		nodes, why := t.d.badNodes(t.subs, t.out.States)
+		t.avoid = &nodes
+		t.out.Notes = append(t.out.Notes, why...)
+	}
+	return *t.avoid
+}
+
+// withdraw takes the workers back that have not started when nothing is left to
+// do: they would find nothing, and until then stand in the queue.
+func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
+	if out.Left > 0 {
+		return nil
+	}
+	ids := map[launcher.Launcher][]string{}
+	for _, sub := range subs {
+		if sub.Intent == nil || d.machineOf(sub) == nil {
+			continue
+		}
+		l := d.open[sub.Intent.Group].Launcher
+		for _, w := range jobs[sub.Intent.Key] {
+			if w.State != launcher.Pending {
+				continue
+			}
+			out.Workers--
+			if !slices.Contains(ids[l], w.Job) {
+				ids[l] = append(ids[l], w.Job)
+			}
+		}
+	}
+	var errs []error
+	for l, jobs := range ids {
+		if w, ok := launcher.As[launcher.Withdrawer](l); ok {
+			errs = append(errs, w.Withdraw(ctx, jobs...))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // jobKey names a job: unique, and readable in the scheduler's own lists.
 func jobKey(sweep string) string {
-	return fmt.Sprintf("orch-%.24s-%s", sweep, strings.ToLower(rand.Text()[:16]))
+	return fmt.Sprintf(keyPrefix+"%.24s-%s", sweep, strings.ToLower(rand.Text()[:16]))
 }

@@ -90,7 +90,7 @@ type HeldRun struct {
 	Header  *Header // of the run's segment
 	Attempt string  // its folder's name
 	Resume  string  // attempt folder, absolute, with the newest checkpoint; empty without one
-	Lost    int     // how many earlier attempts of this try vanished or were asked to leave
+	Lost    int     // how many earlier attempts in a row vanished or were asked to leave without a newer checkpoint
 }
 
 // Claim takes the next open block for the worker whose journal it is given; the
@@ -191,18 +191,25 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, skipped int, err erro
 			continue // it has another try, in another block
 		}
 		hr := HeldRun{Run: r, Header: &seg.Header, Attempt: AttemptName(retry, gen)}
-		ended := false
+		ended, step, file := false, int64(-1), ""
 		for g := range counted {
 			h := runHistory(counted[g], r.ID)
 			if h.final() {
 				ended = true
 				break
 			}
-			if h.start != nil {
-				hr.Lost++
-				if h.checkpoint != nil {
-					hr.Resume = b.sweep.AttemptPath(r.Name, h.start.Folder)
-				}
+			if h.start == nil {
+				continue
+			}
+			hr.Lost++
+			if h.checkpoint == nil {
+				continue
+			}
+			hr.Resume = b.sweep.AttemptPath(r.Name, h.start.Folder)
+			// A run that is longer than its allocations goes on and on, as long as
+			// each brings it further.
+			if c := h.checkpoint; c.Step > step || c.File != file {
+				hr.Lost, step, file = 0, max(step, c.Step), c.File
 			}
 		}
 		if ended {

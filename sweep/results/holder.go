@@ -16,6 +16,7 @@ type Holder struct {
 	Key      string  `json:"key,omitempty"`     // of the submission that started it
 	Job      string  `json:"job,omitempty"`     // the scheduler's ID, if there is one
 	Index    int     `json:"index"`             // number within the job
+	Node     string  `json:"node,omitempty"`    // what the scheduler calls the host
 	DirCache float64 `json:"dircache"`          // D: seconds that its view of a folder may be old
 	Orch     string  `json:"orch,omitempty"`    // version and binary
 	CPU      string  `json:"cpu,omitempty"`     // numeric backend, for reproducibility

@@ -19,18 +19,21 @@ import (
 // its own and removes those that it has merged into it. Losing one costs a
 // longer wait, nothing else.
 type Observations struct {
-	sweep  *Sweep
-	merged []string // names of the files that were read
-	data   observed
-	fresh  bool // something to write
+	sweep    *Sweep
+	merged   []string // names of the files that were read
+	data     observed
+	fresh    bool // something to write
+	pressing bool // at once
 }
 
 type observed struct {
 	Format  int                `json:"v"`
 	Host    string             `json:"host"`
 	Boot    string             `json:"boot"`
-	Workers map[string]seen    `json:"workers"` // by holder name
-	Fences  map[string]float64 `json:"fences"`  // by generation: when link() of the fence returned here
+	Workers map[string]seen    `json:"workers"`          // by holder name
+	Fences  map[string]float64 `json:"fences"`           // by generation: when link() of the fence returned here
+	Queues  map[string]*Queue  `json:"queues,omitempty"` // by key of the submission: what the scheduler said
+	Since   map[string]float64 `json:"since,omitempty"`  // what holds, and when this was noted first
 }
 
 // seen is since when a worker's journals have had a length.
@@ -95,6 +98,23 @@ func (o *Observations) merge(old observed) {
 	for f, t := range old.Fences {
 		if u, ok := o.data.Fences[f]; !ok || t < u {
 			o.data.Fences[f] = t
+		}
+	}
+	for key, q := range old.Queues {
+		switch p := o.data.Queues[key]; {
+		case q == nil:
+		case o.data.Queues == nil:
+			o.data.Queues = map[string]*Queue{key: q}
+		case p == nil || q.At.After(p.At):
+			o.data.Queues[key] = q
+		}
+	}
+	for what, t := range old.Since {
+		if o.data.Since == nil {
+			o.data.Since = map[string]float64{}
+		}
+		if u, ok := o.data.Since[what]; !ok || t < u {
+			o.data.Since[what] = t
 		}
 	}
 }
@@ -163,7 +183,7 @@ func (o *Observations) Save() error {
 		return nil
 	}
 	var kept []string
-	if len(o.data.Workers)+len(o.data.Fences) > 0 {
+	if len(o.data.Workers)+len(o.data.Fences)+len(o.data.Queues)+len(o.data.Since) > 0 {
 		b, err := encodeWhole(o.data)
 		if err != nil {
 			return err
@@ -177,6 +197,6 @@ func (o *Observations) Save() error {
 	for _, n := range o.merged {
 		o.sweep.dir.Remove("observations/" + n) // another process may have been first
 	}
-	o.merged, o.fresh = kept, false
+	o.merged, o.fresh, o.pressing = kept, false, false
 	return nil
 }

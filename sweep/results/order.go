@@ -149,6 +149,15 @@ func (s *Sweep) CountError(class Class, exit int, message string, limit int, by 
 	}
 }
 
+// Epoch returns how many orders about the whole sweep there have been. Whoever
+// lets it go on after a hold begins a new one.
+func (o *Orders) Epoch() int {
+	if o == nil || o.latest[wholeSweep] == nil {
+		return 0
+	}
+	return o.latest[wholeSweep].Number
+}
+
 // Stops reports whether a run must not be started.
 func (o *Orders) Stops(run string) bool { return o.Of(run) != nil }
 

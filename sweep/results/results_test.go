@@ -213,11 +213,42 @@ func TestCleanLeaveReopensTheRest(t *testing.T) {
 	if h2.Gen != 1 || len(h2.Runs) != 3 {
 		t.Fatalf("next generation = %+v, want 3 runs", h2)
 	}
-	if r := h2.Runs[0]; r.Lost != 1 || r.Resume != s.AttemptPath(h.Runs[1].Run.Name, "a0") {
-		t.Errorf("preempted run: lost %d, resume %q", r.Lost, r.Resume)
+	if r := h2.Runs[0]; r.Lost != 0 || r.Resume != s.AttemptPath(h.Runs[1].Run.Name, "a0") {
+		t.Errorf("preempted run: lost %d, resume %q; want no loss, since it has a checkpoint", r.Lost, r.Resume)
 	}
 	if got := counts(t, s); got.Done != 1 || got.Queued != 7 {
 		t.Errorf("counts = %+v, want 1 done and 7 queued", got)
+	}
+}
+
+// A run that is longer than its allocations goes on as long as each brings it
+// further; attempts that bring nothing count as lost.
+func TestLostCountsOnlyAttemptsWithoutProgress(t *testing.T) {
+	s := newSweep(t, 1, 1, true)
+	for gen, x := range []struct {
+		step int64 // of its checkpoint; -1: none
+		lost int   // seen by the next attempt
+	}{{7, 0}, {9, 0}, {-1, 1}, {9, 2}, {-1, 3}, {12, 0}, {-1, 1}} {
+		j := openJournal(t, s)
+		h := mustClaim(t, openBoard(t, s), j)
+		do(t, j, h, h.Runs[0], NoEnd)
+		full := genName(h.Block, h.Gen)
+		if x.step >= 0 {
+			if err := j.Append(Record{Kind: RecordCheckpoint, Run: h.Runs[0].Run.ID, Block: full, Step: x.step, File: "last"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Append(Record{Kind: RecordEnd, Run: h.Runs[0].Run.ID, Block: full, Class: Preempted}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.Seal(h.Block, h.Gen, 1); err != nil {
+			t.Fatal(err)
+		}
+		b := openBoard(t, s)
+		_, runs, _, err := b.open(b.blocks[0])
+		if err != nil || len(runs) != 1 || runs[0].Lost != x.lost {
+			t.Errorf("after attempt %d: %+v, %v; want 1 run with %d lost", gen, runs, err, x.lost)
+		}
 	}
 }
 

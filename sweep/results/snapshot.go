@@ -321,6 +321,18 @@ func (sn *Snapshot) Claims() int {
 	return n
 }
 
+// Claimers returns the keys of the submissions whose workers have ever claimed
+// anything, each with one of those workers.
+func (sn *Snapshot) Claimers() map[string]*Holder {
+	by := map[string]*Holder{}
+	for _, g := range sn.gens {
+		if g.claim != nil && g.claim.Holder.Key != "" {
+			by[g.claim.Holder.Key] = &g.claim.Holder
+		}
+	}
+	return by
+}
+
 // OpenClaim is a generation that is claimed and not sealed.
 type OpenClaim struct {
 	*Claim

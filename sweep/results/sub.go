@@ -29,6 +29,9 @@ type Intent struct {
 	Launcher override.Value `json:"launcher"`
 	Workers  int            `json:"workers"`
 	Argv     []string       `json:"argv"`
+	Avoid    []string       `json:"avoid,omitempty"`  // nodes left out, since workers failed there
+	Halved   int            `json:"halved,omitempty"` // how many requests for twice as many were just turned down
+	Epoch    int            `json:"epoch,omitempty"`  // orders about the whole sweep there were then
 	By       Holder         `json:"by"`
 	Time     time.Time      `json:"time"`
 }
@@ -37,6 +40,8 @@ type Intent struct {
 type Answer struct {
 	Format   int       `json:"v"`
 	Accepted bool      `json:"accepted"`
+	Limited  bool      `json:"limited,omitempty"` // not accepted for now: a later request may be
+	Refused  bool      `json:"refused,omitempty"` // not accepted for good: the same request never will be
 	Job      string    `json:"job,omitempty"`
 	How      string    `json:"how"` // "submit", or how it was found out later
 	Reason   string    `json:"reason,omitempty"`

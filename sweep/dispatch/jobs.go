@@ -1,0 +1,182 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"orch/launcher"
+	"orch/sweep/results"
+)
+
+// workers is what the launchers say, by submission key.
+type workers map[string][]launcher.Worker
+
+func (w workers) alive(key string) int {
+	n := 0
+	for _, x := range w[key] {
+		if x.Alive() {
+			n++
+		}
+	}
+	return n
+}
+
+// row is a worker's place in what launchers say.
+type row struct {
+	key, job string
+	index    int
+}
+
+// gather puts together what several launchers say. Two launchers of one machine
+// may know the same worker; the one that has seen more of its life is right.
+type gather struct {
+	by workers
+	at map[row]int
+}
+
+func (g *gather) add(x launcher.Worker) {
+	r := row{x.Key, x.Job, x.Index}
+	if i, again := g.at[r]; again {
+		if y := g.by[x.Key][i]; x.State > y.State || x.State == y.State && x.End.Proof {
+			g.by[x.Key][i] = x
+		}
+		return
+	}
+	g.at[r] = len(g.by[x.Key])
+	g.by[x.Key] = append(g.by[x.Key], x)
+}
+
+// said is what a launcher said in this Step.
+type said struct {
+	err   error         // it said nothing: nothing is started there
+	age   time.Duration // of the answer
+	users int           // workers of the user, of all sweeps, that wait or run
+}
+
+// launcherFor opens the launcher that serves a key now.
+func (d *Dispatcher) launcherFor(ctx context.Context, key string) (opened, error) {
+	if o, ok := d.open[key]; ok {
+		return o, nil
+	}
+	g := d.Snapshot.Plan.Group(key)
+	if g == nil {
+		return opened{}, fmt.Errorf("resource group %s is in no plan", key)
+	}
+	l, spec, err := d.Launcher(ctx, g.Launcher)
+	if err != nil {
+		return opened{}, err
+	}
+	d.open[key] = opened{l, spec}
+	return d.open[key], nil
+}
+
+// keyPrefix begins the names of all jobs of orch.
+const keyPrefix = "orch-"
+
+// jobs asks every machine that this sweep has used, or will, once. A machine
+// that others use too is not asked at all when nothing depends on its answer.
+func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *Outcome) (workers, error) {
+	g := &gather{workers{}, map[row]int{}}
+	d.said = map[launcher.Launcher]*said{}
+	machine := map[*launcher.Memory]*said{}
+	var errs []error
+	settled := d.settled(subs, out)
+	for _, key := range d.Snapshot.Plan.Keys() {
+		o, err := d.launcherFor(ctx, key)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if d.said[o.Launcher] != nil {
+			continue
+		}
+		p, polite := launcher.As[*launcher.Polite](o.Launcher)
+		if polite && machine[p.Memory()] != nil {
+			d.said[o.Launcher] = machine[p.Memory()]
+			continue
+		}
+		a := &said{}
+		d.said[o.Launcher] = a
+		var list []launcher.Worker
+		switch {
+		case !polite:
+			list, a.err = o.Jobs(ctx)
+		case settled:
+			machine[p.Memory()] = a
+			continue
+		default:
+			machine[p.Memory()] = a
+			list, a.err = d.ask(ctx, p, subs, out)
+			a.age = p.Age()
+		}
+		if a.err != nil {
+			errs = append(errs, fmt.Errorf("list workers: %w", a.err))
+		}
+		for _, x := range list {
+			g.add(x)
+			if x.Alive() && strings.HasPrefix(x.Key, keyPrefix) {
+				a.users++
+			}
+		}
+	}
+	return g.by, errors.Join(errs...)
+}
+
+// settled reports whether no worker of the sweep's can be left and none is
+// needed: then what a scheduler says changes nothing.
+func (d *Dispatcher) settled(subs []*results.Submission, out *Outcome) bool {
+	if out.Left > 0 || len(d.Snapshot.OpenClaims()) > 0 {
+		return false
+	}
+	for _, sub := range subs {
+		if sub.Intent == nil || sub.Answer != nil && !sub.Answer.Accepted {
+			continue
+		}
+		if q := d.seen.Queue(sub.Intent.Key); q == nil || !q.Gone {
+			return false
+		}
+	}
+	return true
+}
+
+// recently is how old an answer may be when something has changed since.
+const recently = 3 * time.Second
+
+// ask asks a machine that remembers its answers. An answer of before is enough
+// unless the tree shows that workers have ended since: fewer hold anything than
+// are said to run, or nothing is left to do for them.
+func (d *Dispatcher) ask(ctx context.Context, p *launcher.Polite, subs []*results.Submission, out *Outcome) ([]launcher.Worker, error) {
+	if d.Insist && !d.stepped {
+		p.Reset()
+	}
+	list, err := p.Jobs(ctx)
+	if err != nil || p.Age() <= recently {
+		return list, err
+	}
+	ours := map[string]bool{}
+	for _, sub := range subs {
+		if sub.Intent != nil {
+			ours[sub.Intent.Key] = true
+		}
+	}
+	alive, running := 0, 0
+	for _, w := range list {
+		if ours[w.Key] && w.Alive() {
+			alive++
+			if w.State == launcher.Running {
+				running++
+			}
+		}
+	}
+	holders := map[string]bool{}
+	for _, c := range d.Snapshot.OpenClaims() {
+		holders[c.Holder.Name] = true
+	}
+	if alive > 0 && out.Left == 0 || running > len(holders) {
+		return p.Now(ctx, recently)
+	}
+	return list, nil
+}

@@ -1,0 +1,227 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orch/launcher"
+	"orch/sweep/results"
+)
+
+const (
+	// patienceAbsent is for how long a healthy scheduler must not know a job
+	// before the job is taken to be over, or never to have existed: longer than
+	// the deadline of its submission, by one observer's clock.
+	patienceAbsent = 3 * time.Minute
+	// historyEvery bounds how often a process asks for records of past jobs.
+	historyEvery = time.Minute
+)
+
+// reconcile notes what became of every submission, and finds out about those
+// without an answer: by the job's unique name among the jobs there are, then in
+// the machine's records, then by the claims of its workers. A job that none of
+// them knows is unknown, and counts as one that may still come, until all have
+// been silent for long. It is never asked for again blindly; and should it come
+// after all, its workers find nothing to claim.
+func (d *Dispatcher) reconcile(ctx context.Context, subs []*results.Submission, jobs workers) error {
+	var errs []error
+	claimers := d.Snapshot.Claimers()
+	past, err := d.past(ctx, subs, jobs)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, sub := range subs {
+		if sub.Intent == nil {
+			continue
+		}
+		key := sub.Intent.Key
+		found, how := jobs[key], "found by name"
+		if len(found) == 0 && len(past[key]) > 0 {
+			found, how = past[key], "found in the accounting database"
+		}
+		for _, w := range past[key] { // for burying
+			if w.State == launcher.Ended && !hasIndex(jobs[key], w.Index) {
+				jobs[key] = append(jobs[key], w)
+			}
+		}
+		gone := d.note(sub, jobs[key])
+		if sub.Answer != nil {
+			continue
+		}
+		h := claimers[key]
+		var a results.Answer
+		switch {
+		case len(found) > 0:
+			a = results.Answer{Accepted: true, Job: found[0].Job, How: how}
+		case h != nil:
+			a = results.Answer{Accepted: true, Job: h.Job, How: "a worker of it has claimed work"}
+		case sub.Intent.Backend == "pool" && sub.Intent.By.Fate() == results.FateDead:
+			// A pool's job is known on its host from before its first worker
+			// starts, so one that is not known has none.
+			a = results.Answer{How: "submitter died", Reason: "its submitter died before it started any worker"}
+		case d.unasked[key]:
+			a = results.Answer{How: "submit", Reason: "its submitter could not start any worker"}
+		case gone:
+			a = results.Answer{How: "reconciled", Reason: fmt.Sprintf("no job of this name in %v, and no worker: it was not submitted", patienceAbsent)}
+		default:
+			continue
+		}
+		errs = append(errs, sub.Record(a))
+	}
+	return errors.Join(errs...)
+}
+
+func hasIndex(ws []launcher.Worker, index int) bool {
+	for i := range ws {
+		if ws[i].Index == index {
+			return true
+		}
+	}
+	return false
+}
+
+// machineOf returns what the machine of a submission said in this Step, nil if
+// it was not asked.
+func (d *Dispatcher) machineOf(sub *results.Submission) *said {
+	o, ok := d.open[sub.Intent.Group]
+	if !ok {
+		return nil
+	}
+	if _, polite := launcher.As[*launcher.Polite](o.Launcher); !polite {
+		return nil
+	}
+	return d.said[o.Launcher]
+}
+
+// note writes down what a scheduler says of a submission's workers: for status,
+// which must not ask, and for later Steps, when the scheduler has forgotten. It
+// reports whether none is left. The pool of this machine needs no such memory.
+func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone bool) {
+	key := sub.Intent.Key
+	absent := "absent " + key
+	machine := d.machineOf(sub)
+	if machine == nil || sub.Answer != nil && !sub.Answer.Accepted && len(rows) == 0 {
+		d.seen.Forget(absent)
+		return false
+	}
+	old := d.seen.Queue(key)
+	if machine.err != nil {
+		d.seen.Forget(absent) // only a healthy scheduler's silence means anything
+		return old != nil && old.Gone
+	}
+	if old != nil && old.Gone && len(rows) == 0 {
+		return true
+	}
+	q := &results.Queue{At: time.Now().Add(-machine.age).UTC().Truncate(time.Second)}
+	if old != nil {
+		q.Bad, q.Fine = append(q.Bad, old.Bad...), old.Fine
+	}
+	ended, fine := 0, 0
+	for _, w := range rows {
+		switch w.State {
+		case launcher.Pending:
+			q.Pending++
+			if q.Waits == nil {
+				q.Waits = map[string]int{}
+			}
+			q.Waits[w.Reason]++
+			if w.Stuck {
+				q.Stuck = w.Reason
+			}
+		case launcher.Running:
+			q.Running++
+		case launcher.Ended:
+			ended++
+			if w.End.Cause == launcher.Exited && w.End.Code == 0 {
+				fine++
+			} else {
+				q.Ended(results.Ending{Index: w.Index, Class: Class(w.End), Node: w.Host, Words: w.Reason})
+			}
+		}
+	}
+	q.Fine = max(q.Fine, fine)
+	switch {
+	case q.Pending+q.Running > 0:
+		d.seen.Forget(absent)
+	case ended >= sub.Intent.Workers:
+		q.Gone = true
+		d.seen.Forget(absent)
+	default:
+		q.Gone = d.seen.Since(absent)-machine.age > patienceAbsent
+		if q.Gone {
+			d.seen.Forget(absent)
+		}
+	}
+	d.seen.SetQueue(key, q)
+	return q.Gone
+}
+
+// unseen returns how many workers of a submission may live that no scheduler
+// has shown yet.
+func (d *Dispatcher) unseen(sub *results.Submission, jobs workers) int {
+	in, rows := sub.Intent, jobs[sub.Intent.Key]
+	switch q := d.seen.Queue(in.Key); {
+	case sub.Answer != nil && !sub.Answer.Accepted, jobs.alive(in.Key) > 0, q != nil && q.Gone:
+		return 0
+	case d.machineOf(sub) == nil && (sub.Answer != nil || !mayExist(sub)): // a pool knows all its workers
+		return 0
+	}
+	return max(0, in.Workers-len(rows))
+}
+
+// past asks the machine's records, if it keeps any, about workers that the
+// scheduler does not know: whole submissions, and holders of open claims.
+func (d *Dispatcher) past(ctx context.Context, subs []*results.Submission, jobs workers) (workers, error) {
+	missing := map[string]bool{}
+	for _, c := range d.Snapshot.OpenClaims() {
+		if rows := jobs[c.Holder.Key]; c.Holder.Key != "" && !hasIndex(rows, c.Holder.Index) {
+			missing[c.Holder.Key] = true
+		}
+	}
+	ask := map[launcher.Historian][]string{}
+	since := map[launcher.Historian]time.Time{}
+	for _, sub := range subs {
+		if sub.Intent == nil {
+			continue
+		}
+		key := sub.Intent.Key
+		q := d.seen.Queue(key)
+		absent := len(jobs[key]) == 0 && (sub.Answer == nil || sub.Answer.Accepted) && (q == nil || !q.Gone)
+		machine := d.machineOf(sub)
+		if machine == nil || !absent && !missing[key] {
+			continue
+		}
+		// The record lags, so a job that was seen a moment ago is not asked for;
+		// nor is one before an answer has come that could show it.
+		if !missing[key] && machine.err == nil && d.seen.Since("absent "+key) <= machine.age {
+			continue
+		}
+		h, ok := launcher.As[launcher.Historian](d.open[sub.Intent.Group].Launcher)
+		if !ok {
+			continue
+		}
+		ask[h] = append(ask[h], key)
+		// An hour is for clocks that differ.
+		if t := sub.Intent.Time.Add(-time.Hour); since[h].IsZero() || t.Before(since[h]) {
+			since[h] = t
+		}
+	}
+	if len(ask) == 0 || time.Since(d.history) < historyEvery {
+		return nil, nil
+	}
+	d.history = time.Now()
+	found := workers{}
+	var errs []error
+	for h, keys := range ask {
+		list, err := h.Past(ctx, since[h], keys...)
+		if err != nil && !errors.Is(err, launcher.ErrNoRecord) {
+			errs = append(errs, fmt.Errorf("ask for past jobs: %w", err))
+		}
+		for _, w := range list {
+			found[w.Key] = append(found[w.Key], w)
+		}
+	}
+	return found, errors.Join(errs...)
+}
