@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -43,6 +44,31 @@ func (r *Report) threats(planned []*collect.Run, noSteps map[string]int) {
 	}
 	r.unequalBudget(planned)
 	r.mixedCells(planned)
+	r.mixedBits(planned)
+}
+
+// mixedBits tells of built-in trainings whose machines round differently: equal
+// configs then end in other last bits. What programs compute with is unknown.
+func (r *Report) mixedBits(planned []*collect.Run) {
+	counts := map[string]int{}
+	for _, run := range planned {
+		if run.State == "done" && run.Arithmetic != "" {
+			counts[run.Arithmetic]++
+		}
+	}
+	if len(counts) < 2 {
+		return
+	}
+	for _, run := range planned {
+		if _, program := run.Resolved().Lookup("task"); program {
+			return
+		}
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, fmt.Sprintf("%d by %s", counts[name], name))
+	}
+	r.warn("mixed-backends", "the runs were computed with arithmetic that differs in its last bits: %s; how far single runs differ from each other comes from that too", strings.Join(list, ", "))
 }
 
 // unequalBudget looks for values of the compared key that got more tries than

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"orch/launcher"
+	"orch/trainer/nn"
 )
 
 func TestMain(m *testing.M) {
@@ -33,8 +35,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "nogpu" {
+			switch cond {
+			case "nogpu":
 				return runtime.GOOS == "linux" && launcher.GPUProbe{}.Missing(context.Background()) != "", nil
+			case "assembly":
+				return strings.HasPrefix(nn.Backend(), "amd64/AVX"), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

@@ -150,10 +150,34 @@ func (v *view) attention(s *sweepStatus) []string {
 			list = append(list, fmt.Sprintf("no word from worker %s for %s (by its clock) -> orch collect finds out whether it is dead", name, span(v.now.Sub(last))))
 		}
 	}
+	if mixed := v.mixedArithmetic(); mixed != "" {
+		list = append(list, "its runs were computed with arithmetic that differs in its last bits: "+mixed)
+	}
 	if s.Problems > 0 {
 		list = append(list, fmt.Sprintf("%d damaged or foreign %s in the tree -> orch fsck %s", s.Problems, plural(s.Problems, "entry", "entries"), s.Name))
 	}
 	return list
+}
+
+// mixedArithmetic says how many finished built-in trainings were computed with
+// what, if their machines round differently; see [results.RunState.Arithmetic].
+func (v *view) mixedArithmetic() string {
+	counts := map[string]int{}
+	for i := range v.states {
+		if st := &v.states[i]; st.State == results.StateDone {
+			if a := st.Arithmetic(); a != "" {
+				counts[a]++
+			}
+		}
+	}
+	if len(counts) < 2 || !trainBuiltIn(basesOf(v.sn)) {
+		return ""
+	}
+	var list []string
+	for _, name := range sortedKeys(counts) {
+		list = append(list, fmt.Sprintf("%d by %s", counts[name], name))
+	}
+	return strings.Join(list, ", ")
 }
 
 // lastJob says what was last asked of a scheduler, or how to start workers here.

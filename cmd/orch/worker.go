@@ -60,6 +60,7 @@ func (p *program) worker(c *cli.Context) error {
 		h.Job = os.Getenv(launcher.EnvJob)
 	}
 	h.CPU = nn.BackendFor(gpu, visibleGPUs())
+	h.Arithmetic = nn.Arithmetic(h.CPU)
 	if i, err := strconv.Atoi(os.Getenv(launcher.EnvIndex)); err == nil {
 		h.Index = i
 	}

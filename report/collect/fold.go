@@ -200,6 +200,7 @@ func runRow(st *results.RunState, d deltas) (Run, error) {
 	if a.Holder != nil {
 		row.Host, row.Code = a.Holder.Host, a.Holder.Orch
 	}
+	row.Arithmetic = st.Arithmetic()
 	return row, err
 }
 

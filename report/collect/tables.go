@@ -51,6 +51,10 @@ type Run struct {
 	Message  string  // why it failed
 	Host     string
 	Code     string // what made the counted attempt: version and binary of its worker; empty if unknown
+	// Arithmetic is what computed it, as far as last bits go: that of each
+	// attempt where another is than before, in their order; see
+	// [results.RunState.Arithmetic].
+	Arithmetic string
 
 	spec   *results.RunSpec
 	header *results.Header

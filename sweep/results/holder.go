@@ -20,6 +20,9 @@ type Holder struct {
 	DirCache float64 `json:"dircache"`          // D: seconds that its view of a folder may be old
 	Orch     string  `json:"orch,omitempty"`    // version and binary
 	CPU      string  `json:"cpu,omitempty"`     // numeric backend, for reproducibility
+
+	// Arithmetic names the numeric backends that give the same bits as this one.
+	Arithmetic string `json:"arithmetic,omitempty"`
 }
 
 // Self returns the identity of this process.

@@ -33,13 +33,13 @@ func Backend() string { return runtime.GOARCH + "/" + kernels[0].name }
 // All assembly of one architecture does the same operations in the same order
 // on every element, so that nodes with and without AVX-512 may share a sweep.
 // GPUs are taken to agree if they are of one model.
-func SameBits(backend, other string) bool { return arithmeticOf(backend) == arithmeticOf(other) }
+func SameBits(backend, other string) bool { return Arithmetic(backend) == Arithmetic(other) }
 
-// arithmeticOf names the class of backends that give the same bits. It is what
-// a checkpoint records: it says which bits to expect.
-func arithmeticOf(backend string) string {
+// Arithmetic names the class of backends that give the same bits as this one.
+// It is what checkpoints and workers record: it says which bits to expect.
+func Arithmetic(backend string) string {
 	if gpu, cpu, both := strings.Cut(backend, "+"); both {
-		return gpu + "+" + arithmeticOf(cpu)
+		return gpu + "+" + Arithmetic(cpu)
 	}
 	arch, name, _ := strings.Cut(backend, "/")
 	if name == "portable" {

@@ -73,7 +73,7 @@ func (m *manifest) checkConfig(want Params, but func(*Params)) error {
 }
 
 func (s *session) manifest() manifest {
-	return manifest{Config: s.p.fingerprint(), Arithmetic: arithmeticOf(s.backend()), Progress: s.pg}
+	return manifest{Config: s.p.fingerprint(), Arithmetic: Arithmetic(s.backend()), Progress: s.pg}
 }
 
 // save writes last.ckpt if last is set, and best.ckpt if there is a better one
@@ -152,7 +152,7 @@ func (s *session) resume(dir string) {
 		log("cannot resume, starting over: %v", err)
 		return
 	}
-	if here := arithmeticOf(s.backend()); c.Arithmetic != here {
+	if here := Arithmetic(s.backend()); c.Arithmetic != here {
 		log("the checkpoint was computed by %.100s, this is %s: last bits may differ from an uninterrupted run", c.Arithmetic, here)
 	}
 	s.pg = c.Progress
