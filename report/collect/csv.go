@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -103,6 +104,12 @@ func (c *CSV) Int(n int64) {
 func (c *CSV) Bool(v bool) {
 	c.cell()
 	c.out.b = strconv.AppendBool(c.out.b, v)
+}
+
+// time adds a time.
+func (c *CSV) time(t time.Time) {
+	c.cell()
+	c.out.b = appendUTC(c.out.b, t)
 }
 
 // Empty adds an empty cell.

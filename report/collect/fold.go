@@ -88,11 +88,21 @@ func (t *Tables) rows(states []results.RunState) {
 	t.Runs = make([]Run, len(states))
 	const stretch = 8 << 10
 	parts := make([]struct {
-		attempts []Attempt
+		attempts []Attempt // its part of t.Attempts
 		problems []Problem
 	}, (len(states)+stretch-1)/stretch)
-	next := make(chan int, len(parts))
+	n := 0
+	for i := range states {
+		n += len(states[i].Attempts)
+	}
+	t.Attempts = make([]Attempt, n)
+	next, room := make(chan int, len(parts)), t.Attempts
 	for i := range parts {
+		n := 0
+		for _, st := range states[i*stretch : min(len(states), (i+1)*stretch)] {
+			n += len(st.Attempts)
+		}
+		parts[i].attempts, room = room[:n], room[n:]
 		next <- i
 	}
 	close(next)
@@ -101,29 +111,23 @@ func (t *Tables) rows(states []results.RunState) {
 		all.Go(func() {
 			for k := range next {
 				p, readers := &parts[k], deltas{}
-				from, end := k*stretch, min(len(states), (k+1)*stretch)
-				p.attempts = make([]Attempt, 0, end-from)
-				for i := from; i < end; i++ {
+				attempts := p.attempts
+				for i := k * stretch; i < min(len(states), (k+1)*stretch); i++ {
 					st := &states[i]
 					var err error
 					if t.Runs[i], err = runRow(st, readers); err != nil {
 						p.problems = append(p.problems, Problem{File: "plans", Text: err.Error()})
 					}
 					for a := range st.Attempts {
-						p.attempts = append(p.attempts, attemptRow(st, &st.Attempts[a], a == st.Counted))
+						attempts[a] = attemptRow(st, &st.Attempts[a], a == st.Counted)
 					}
+					attempts = attempts[len(st.Attempts):]
 				}
 			}
 		})
 	}
 	all.Wait()
-	n := 0
 	for i := range parts {
-		n += len(parts[i].attempts)
-	}
-	t.Attempts = make([]Attempt, 0, n)
-	for i := range parts {
-		t.Attempts = append(t.Attempts, parts[i].attempts...)
 		t.Problems = append(t.Problems, parts[i].problems...)
 	}
 }

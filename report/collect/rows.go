@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"orch/sweep/override"
@@ -86,6 +87,13 @@ func (j *jsonl) str(k, s string) *jsonl {
 func (j *jsonl) int(k string, n int64) *jsonl {
 	j.key(k)
 	j.out.b = strconv.AppendInt(j.out.b, n, 10)
+	return j
+}
+
+// time adds a time.
+func (j *jsonl) time(k string, t time.Time) *jsonl {
+	j.key(k)
+	j.out.b = append(appendUTC(append(j.out.b, '"'), t), '"')
 	return j
 }
 
@@ -280,7 +288,7 @@ func (t *Tables) attemptsCSV(w io.Writer) error {
 		c.Bool(a.Counted)
 		c.Text(a.Worker)
 		c.Text(a.Host)
-		c.word(utc(a.Start))
+		c.time(a.Start)
 		c.Number(a.Seconds)
 		c.Int(int64(a.Exit))
 		c.Text(a.Signal)
@@ -298,7 +306,7 @@ func (t *Tables) attemptsJSON(w io.Writer) error {
 		a := &t.Attempts[i]
 		j.begin().str("run", a.Run).str("folder", a.Folder).str("class", className(a.Class)).
 			bool("counted", a.Counted).str("worker", a.Worker).str("host", a.Host).
-			str("start", utc(a.Start)).float("seconds", a.Seconds).int("exit", int64(a.Exit)).str("signal", a.Signal).
+			time("start", a.Start).float("seconds", a.Seconds).int("exit", int64(a.Exit)).str("signal", a.Signal).
 			int("max_rss", a.MaxRSS).float("cpu_seconds", a.CPU).str("message", a.Message)
 		j.end()
 	}
@@ -367,7 +375,7 @@ func (t *Tables) metricsJSON(w io.Writer) error {
 
 // planned returns the runs of the plan.
 func (t *Tables) planned() []*Run {
-	var runs []*Run
+	runs := make([]*Run, 0, len(t.Runs))
 	for i := range t.Runs {
 		if t.Runs[i].Planned() {
 			runs = append(runs, &t.Runs[i])

@@ -186,15 +186,15 @@ func TestCellsAndStrings(t *testing.T) {
 	}
 }
 
-func TestUTC(t *testing.T) {
+func TestAppendUTC(t *testing.T) {
 	zone := time.FixedZone("somewhere", -5*3600)
 	for _, x := range []time.Time{{}, time.UnixMilli(0), time.UnixMilli(1795392689906), time.Date(2026, 1, 2, 3, 4, 5, 6999999, zone), time.Date(999, 12, 31, 23, 59, 59, 999e6, zone), time.Date(12026, 1, 1, 0, 0, 0, 0, zone)} {
 		want := ""
 		if !x.IsZero() {
 			want = x.UTC().Format("2006-01-02T15:04:05.000Z")
 		}
-		if got := utc(x); got != want {
-			t.Errorf("utc(%v) = %q, want %q", x, got, want)
+		if got := string(appendUTC(nil, x)); got != want {
+			t.Errorf("appendUTC(%v) = %q, want %q", x, got, want)
 		}
 	}
 }

@@ -147,7 +147,11 @@ func (t *Tables) sorted() *Tables {
 // sortedCopy returns list if it is sorted, as what Fold returns mostly is, else
 // a stably sorted copy.
 func sortedCopy[T any](list []T, compare func(a, b T) int) []T {
-	if slices.IsSortedFunc(list, compare) {
+	sorted := true
+	for i := 1; i < len(list) && sorted; i++ { // forwards, unlike slices.IsSortedFunc: see places
+		sorted = compare(list[i-1], list[i]) <= 0
+	}
+	if sorted {
 		return list
 	}
 	list = slices.Clone(list)
@@ -254,17 +258,13 @@ func natural(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// utc is the one format of times in tables.
-func utc(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return string(appendUTC(make([]byte, 0, 24), t))
-}
-
-// appendUTC appends t in the layout 2006-01-02T15:04:05.000Z, for years of four
-// digits without going through the layout.
+// appendUTC appends t in the one format of times in tables, the layout
+// 2006-01-02T15:04:05.000Z, for years of four digits without going through it.
+// The zero time is nothing.
 func appendUTC(b []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
 	t = t.UTC()
 	year, month, day := t.Date()
 	if year < 1000 || year > 9999 {

@@ -110,7 +110,9 @@ type placed struct {
 // are left out.
 func (p *Plan) histories(b *Block, records []evidence) histories {
 	list := make([]placed, 0, len(records)/2)
+	planned := p.segment(b.Segment).planned
 	sorted := true
+	next := int32(0) // the place after the last one, where the next run mostly is
 	var run string // of the record before
 	known := false // it is in the block
 	for _, r := range records {
@@ -120,12 +122,15 @@ func (p *Plan) histories(b *Block, records []evidence) histories {
 		}
 		run, known = r.Run, false
 		var place int32
-		if pr := p.byID[run]; pr != nil {
+		if int(next) < len(b.Runs) && planned[b.Runs[next]].ID == run {
+			place, known = planned[b.Runs[next]].place(b)
+		} else if pr := p.byID[run]; pr != nil {
 			place, known = pr.place(b)
 		}
 		if !known {
 			continue
 		}
+		next = place + 1
 		sorted = sorted && (len(list) == 0 || list[len(list)-1].place < place)
 		list = append(list, placed{place: place})
 		list[len(list)-1].add(r.Record)

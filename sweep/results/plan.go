@@ -24,6 +24,8 @@ type Segment struct {
 	Runs []RunSpec
 	// Blocks are the segment's blocks, by group and index.
 	Blocks [][]Block
+
+	planned []*PlannedRun // by index into Runs; set by the Plan that has the segment
 }
 
 const (

@@ -108,6 +108,7 @@ func (p *Plan) index() {
 			}
 			order = order[:0:0]
 		}
+		seg.planned = make([]*PlannedRun, len(seg.Runs))
 		for i := range seg.Runs {
 			spec := &seg.Runs[i]
 			r := p.byID[spec.ID]
@@ -117,6 +118,7 @@ func (p *Plan) index() {
 				r = &store[n]
 				p.byID[spec.ID] = r
 			}
+			seg.planned[i] = r
 			r.Spec, r.Segment = spec, seg
 			if !r.Planned {
 				r.Planned = true
@@ -136,7 +138,7 @@ func (p *Plan) index() {
 				b := &seg.Blocks[k][i]
 				p.byBlock[b.Name()] = b
 				for place, run := range b.Runs {
-					r := p.byID[seg.Runs[run].ID]
+					r := seg.planned[run]
 					r.Tries = append(r.Tries, Try{seg, b, int32(place)})
 				}
 			}
@@ -180,7 +182,7 @@ func (p *Plan) segment(number int) *Segment {
 
 // run returns the planned run at an index of a block's segment.
 func (p *Plan) run(b *Block, i int32) *PlannedRun {
-	return p.byID[p.segment(b.Segment).Runs[i].ID]
+	return p.segment(b.Segment).planned[i]
 }
 
 // place returns where a run is in a block's runs: the first place, should it
