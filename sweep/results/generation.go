@@ -113,8 +113,8 @@ func (p *Plan) histories(b *Block, records []evidence) histories {
 	planned := p.segment(b.Segment).planned
 	sorted := true
 	next := int32(0) // the place after the last one, where the next run mostly is
-	var run string // of the record before
-	known := false // it is in the block
+	var run string   // of the record before
+	known := false   // it is in the block
 	for _, r := range records {
 		if r.Run == run && known && len(list) > 0 {
 			list[len(list)-1].add(r.Record)
