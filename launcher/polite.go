@@ -88,6 +88,9 @@ func (p *Polite) Memory() *Memory { return p.m }
 // Unwrap implements [Unwrapper].
 func (p *Polite) Unwrap() Launcher { return p.Launcher }
 
+// JustSubmitted is the Reason of pending workers that no answer shows yet.
+const JustSubmitted = "just submitted"
+
 // NotAskedError says that the machine was not asked, since it was in trouble a
 // moment ago.
 type NotAskedError struct {
@@ -196,7 +199,7 @@ func (p *Polite) Submit(ctx context.Context, req Request) (string, error) {
 	case err == nil:
 		a := added{At: now}
 		for i := range req.Workers {
-			a.Workers = append(a.Workers, Worker{Job: id, Key: req.Key, Index: i, State: Pending, Reason: "just submitted"})
+			a.Workers = append(a.Workers, Worker{Job: id, Key: req.Key, Index: i, State: Pending, Reason: JustSubmitted})
 		}
 		m.s.Added = append(m.s.Added, a)
 	case IsRefused(err) || errors.As(err, &limited):

@@ -27,7 +27,10 @@ func cancelCommand(p *program) *cli.Command {
 				who := userName()
 				if runs == nil {
 					fmt.Fprintf(p.stdout, "%s: cancelled\n", s.Name)
-					return s.Give(results.ActionCancel, "", "cancelled by "+who, who)
+					if err := s.Give(results.ActionCancel, "", "cancelled by "+who, who); err != nil {
+						return err
+					}
+					return p.takeBack(s)
 				}
 				for _, run := range runs {
 					if run.End != nil {
@@ -43,6 +46,24 @@ func cancelCommand(p *program) *cli.Command {
 			})
 		},
 	}
+}
+
+// takeBack makes the scheduler forget workers that wait in its queue for runs
+// that nobody wants any more. Those that run obey the order by themselves.
+func (p *program) takeBack(s *results.Sweep) error {
+	sn, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	if !outlive(sn) {
+		return nil
+	}
+	d, closeAll := p.dispatcher(s, sn, false)
+	defer closeAll()
+	if _, err := d.Step(p.ctx); err != nil {
+		p.log.Warn().Err(err).Str("sweep", s.Name).Msg("whether workers wait in the queue is not known; those that start find nothing to do and end")
+	}
+	return nil
 }
 
 func retryCommand(p *program) *cli.Command {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"orch/launcher"
 	"orch/sweep/results"
 )
 
@@ -75,6 +76,9 @@ func (v *view) queueLines() (lines []string, known bool) {
 			continue
 		}
 		n := waits[words]
+		if words == launcher.JustSubmitted && v.atOnce > 0 {
+			continue // the answer is older than what the tree shows
+		}
 		lines = append(lines, fmt.Sprintf("%d %s in the queue: %s%s", n, plural(n, "worker is", "workers are"), oneLine(cmp.Or(words, "the scheduler gives no reason")), age))
 	}
 	for _, words := range sortedKeys(bad) {

@@ -10,14 +10,13 @@ import (
 	"orch/sweep/results"
 )
 
-const (
-	// patienceAbsent is for how long a healthy scheduler must not know a job
-	// before the job is taken to be over, or never to have existed: longer than
-	// the deadline of its submission, by one observer's clock.
-	patienceAbsent = 3 * time.Minute
-	// historyEvery bounds how often a process asks for records of past jobs.
-	historyEvery = time.Minute
-)
+// patienceAbsent is for how long a healthy scheduler must not know a job before
+// the job is taken to be over, or never to have existed: longer than the deadline
+// of its submission, by one observer's clock. Tests have less.
+var patienceAbsent = 3 * time.Minute
+
+// historyEvery bounds how often a process asks for records of past jobs.
+const historyEvery = time.Minute
 
 // reconcile notes what became of every submission, and finds out about those
 // without an answer: by the job's unique name among the jobs there are, then in

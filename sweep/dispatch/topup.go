@@ -307,10 +307,14 @@ func (t *topUp) nodes() []string {
 }
 
 // withdraw takes the workers back that have not started when nothing is left to
-// do: they would find nothing, and until then stand in the queue.
+// begin, and nothing that runs will have to go on: they would find nothing, and
+// until then stand in the queue.
 func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
-	if out.Left > 0 {
-		return nil
+	for i := range out.States {
+		st := &out.States[i]
+		if st.State == results.StateQueued || st.State == results.StateRunning && st.Order == nil {
+			return nil
+		}
 	}
 	ids := map[launcher.Launcher][]string{}
 	for _, sub := range subs {
