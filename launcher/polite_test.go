@@ -24,7 +24,7 @@ func (s *slow) Jobs(context.Context) ([]Worker, error) {
 	return s.list, s.err
 }
 func (s *slow) Submit(_ context.Context, r Request) (string, error) { return "7", s.err }
-func (s *slow) Cancel(context.Context, ...string) error              { return nil }
+func (s *slow) Cancel(context.Context, ...string) error             { return nil }
 
 // process is a launcher of a new process, which knows what the file says.
 func (s *slow) process(file string) *Polite {

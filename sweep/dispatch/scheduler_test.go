@@ -34,11 +34,13 @@ type scheduler struct {
 	number    int
 }
 
-func (s *scheduler) Jobs(context.Context) ([]launcher.Worker, error) { return slices.Clone(s.rows), s.deaf }
-func (s *scheduler) Cancel(context.Context, ...string) error         { return nil }
-func (s *scheduler) Fit(launcher.Resources) (int, bool)              { return s.fit, true }
-func (s *scheduler) Bounds() (int, int)                              { return s.perJob, s.perUser }
-func (s *scheduler) Machine() string                                 { return "test" }
+func (s *scheduler) Jobs(context.Context) ([]launcher.Worker, error) {
+	return slices.Clone(s.rows), s.deaf
+}
+func (s *scheduler) Cancel(context.Context, ...string) error { return nil }
+func (s *scheduler) Fit(launcher.Resources) (int, bool)      { return s.fit, true }
+func (s *scheduler) Bounds() (int, int)                      { return s.perJob, s.perUser }
+func (s *scheduler) Machine() string                         { return "test" }
 func (s *scheduler) Withdraw(_ context.Context, ids ...string) error {
 	s.withdrawn = append(s.withdrawn, ids...)
 	return nil
@@ -110,7 +112,9 @@ func (f *fixture) process(s *scheduler) *Dispatcher {
 			spec, errs := launcher.ParseSpec(table.Any().(map[string]any))
 			return polite, spec, errors.Join(errs...)
 		},
-		Worker: func(key string, _ launcher.Spec) ([]string, []string, error) { return []string{"/worker", key}, nil, nil },
+		Worker: func(key string, _ launcher.Spec) ([]string, []string, error) {
+			return []string{"/worker", key}, nil, nil
+		},
 	}
 }
 
