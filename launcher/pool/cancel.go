@@ -49,7 +49,7 @@ func (p *Pool) Cancel(ctx context.Context, ids ...string) error {
 	var others []record
 	var errs []error
 	for _, id := range ids {
-		if !keyForm.MatchString(id) {
+		if !isKey(id) {
 			continue // cannot be an ID of ours
 		}
 		p.mu.Lock()

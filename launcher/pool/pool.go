@@ -145,7 +145,13 @@ func (p *Pool) announce() {
 	p.changed = make(chan struct{})
 }
 
-var keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// keyForm is the form of a key of at most maxKey bytes. ({1,64} would be compiled
+// to 64 copies at every start of the program.)
+var keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+const maxKey = 64
+
+func isKey(s string) bool { return len(s) <= maxKey && keyForm.MatchString(s) }
 
 // check refuses what cannot work on this machine.
 func (p *Pool) check(req launcher.Request) error {
@@ -153,8 +159,8 @@ func (p *Pool) check(req launcher.Request) error {
 		return &launcher.Refused{Reason: fmt.Sprintf(format, args...), Advice: advice}
 	}
 	switch {
-	case !keyForm.MatchString(req.Key):
-		return refuse("", "key %q is not of the form %s", req.Key, keyForm)
+	case !isKey(req.Key):
+		return refuse("", "key %q is not of the form %s, at most %d long", req.Key, keyForm, maxKey)
 	case req.Workers < 1:
 		return refuse("ask for at least 1", "%d workers", req.Workers)
 	case len(req.Argv) == 0 || !filepath.IsAbs(req.Argv[0]):

@@ -277,7 +277,7 @@ func (p *Pool) records(own map[string]bool) ([]record, error) {
 	var recs []record
 	for _, d := range list {
 		key, ok := strings.CutSuffix(d.Name(), jobSuffix)
-		if !ok || !d.Type().IsRegular() || own[key] || !keyForm.MatchString(key) {
+		if !ok || !d.Type().IsRegular() || own[key] || !isKey(key) {
 			continue
 		}
 		b, err := os.ReadFile(p.path(key, jobSuffix))
@@ -380,7 +380,7 @@ func (p *Pool) prune() {
 				os.Remove(filepath.Join(p.opt.StateDir, d.Name()))
 			}
 			key, ok := strings.CutSuffix(d.Name(), jobSuffix)
-			if !ok || !keyForm.MatchString(key) {
+			if !ok || !isKey(key) {
 				continue
 			}
 			if r, err := p.readRecord(key); err == nil && r.Workers > 0 && p.judge().finished(r) {

@@ -37,7 +37,7 @@ func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]la
 		return nil, nil
 	}
 	for _, k := range keys {
-		if !keyForm.MatchString(k) {
+		if !isKey(k) {
 			return nil, fmt.Errorf("no key of a job: %q", k)
 		}
 	}
@@ -72,7 +72,7 @@ func parsePast(text string) (ws []launcher.Worker, bad int) {
 		case !ok:
 			bad++
 			continue
-		case r.index < 0 || !keyForm.MatchString(r.name):
+		case r.index < 0 || !isKey(r.name):
 			continue
 		}
 		id := r.job + "_" + strconv.Itoa(r.index) + " " + r.name

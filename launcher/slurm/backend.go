@@ -52,7 +52,7 @@ type option struct {
 var options = []option{
 	{"cluster", func(o *Options, v any) error {
 		s, ok := v.(string)
-		if !ok || s != "" && !keyForm.MatchString(s) {
+		if !ok || s != "" && !isKey(s) {
 			return fmt.Errorf("is %v, want the name of one cluster, as `sacctmgr show cluster` lists them", v)
 		}
 		o.Cluster = s

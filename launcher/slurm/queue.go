@@ -40,7 +40,7 @@ func parseQueue(text string) (ws []launcher.Worker, bad int) {
 		switch {
 		case !ok:
 			bad++
-		case r.index >= 0 && keyForm.MatchString(r.name) && !r.refused():
+		case r.index >= 0 && isKey(r.name) && !r.refused():
 			ws = append(ws, r.worker())
 		}
 	}

@@ -247,7 +247,7 @@ func FuzzSacct(f *testing.F) {
 func checkWorker(t *testing.T, w launcher.Worker) {
 	t.Helper()
 	switch {
-	case !idForm.MatchString(w.Job) || !keyForm.MatchString(w.Key) || w.Index < 0:
+	case !idForm.MatchString(w.Job) || !isKey(w.Key) || w.Index < 0:
 		t.Fatalf("no worker: %+v", w)
 	case w.State != launcher.Ended && w.End != launcher.End{}:
 		t.Fatalf("an end without having ended: %+v", w)

@@ -129,7 +129,7 @@ func (o Options) elsewhere() []string {
 }
 
 var (
-	keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]+$`) // of at most 64 bytes: see isKey
 	envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	idForm  = regexp.MustCompile(`^[0-9]{1,10}$`)
 	// A job of a cluster that is named is its number there and the name, as
@@ -137,13 +137,17 @@ var (
 	farForm = regexp.MustCompile(`^([0-9]{1,10})(?:;([A-Za-z0-9._-]+))?$`)
 )
 
+// isKey says that s can be a job's key. ({1,64} in the expression would be compiled
+// to 64 copies at every start of the program.)
+func isKey(s string) bool { return len(s) <= 64 && keyForm.MatchString(s) }
+
 // check refuses what no cluster could do. It touches nothing.
 func (s *Slurm) check(req launcher.Request) error {
 	refuse := func(advice, format string, args ...any) error {
 		return &launcher.Refused{Reason: fmt.Sprintf(format, args...), Advice: advice}
 	}
 	switch r := req.Resources; {
-	case !keyForm.MatchString(req.Key) || req.Key[0] == '-':
+	case !isKey(req.Key) || req.Key[0] == '-':
 		return refuse("use letters, digits and . _ -, at most 64", "job name %q", req.Key)
 	case req.Workers < 1:
 		return refuse("ask for at least 1", "%d workers", req.Workers)
@@ -164,7 +168,7 @@ func (s *Slurm) check(req launcher.Request) error {
 		return refuse("", "%v", err)
 	}
 	for _, n := range req.Avoid {
-		if !keyForm.MatchString(n) || n[0] == '-' {
+		if !isKey(n) || n[0] == '-' {
 			return refuse("", "node to avoid %q, which is no name that Slurm knows", n)
 		}
 	}

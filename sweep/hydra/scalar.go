@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -13,16 +14,19 @@ import (
 
 // The plain scalars of YAML 1.1 as PyYAML resolves them
 // (https://yaml.org/type/), with OmegaConf's rule for floats, which knows 1e3.
-var (
-	yamlBool  = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
-	yamlNull  = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
-	yamlInt   = regexp.MustCompile(`^[-+]?(?:0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+)$`)
-	yamlFloat = regexp.MustCompile(`^(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?` +
+// They are compiled when the first scalar is read: every other command of orch
+// does without.
+var yamlForms = sync.OnceValue(func() (f struct{ null, bool, int, float *regexp.Regexp }) {
+	f.bool = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
+	f.null = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
+	f.int = regexp.MustCompile(`^[-+]?(?:0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+)$`)
+	f.float = regexp.MustCompile(`^(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?` +
 		`|[-+]?[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)` +
 		`|\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?` +
 		`|[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*` +
 		`|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
-)
+	return f
+})
 
 // scalar returns the value of a scalar as Hydra reads it.
 func (n *notes) scalar(node *yaml.Node) override.Value {
@@ -36,23 +40,24 @@ func (n *notes) scalar(node *yaml.Node) override.Value {
 		n.lost(node.Line, "write the value itself", "the tag %s: the text below it was kept", node.Tag)
 		return override.QuotedValue(s)
 	}
+	forms := yamlForms()
 	switch {
-	case yamlNull.MatchString(s):
+	case forms.null.MatchString(s):
 		return override.NullValue()
-	case yamlBool.MatchString(s):
+	case forms.bool.MatchString(s):
 		lower := strings.ToLower(s)
 		b := lower == "true" || lower == "yes" || lower == "on"
 		if lower != "true" && lower != "false" {
 			n.look(node.Line, "put it in quotes if a text was meant", "%s is %t in YAML 1.1", s, b)
 		}
 		return override.BoolValue(b)
-	case yamlInt.MatchString(s):
+	case forms.int.MatchString(s):
 		if tagged && node.Tag == "!!float" {
 			break
 		}
 		return n.integer(node, s)
 	}
-	if yamlFloat.MatchString(s) || tagged && node.Tag == "!!float" {
+	if forms.float.MatchString(s) || tagged && node.Tag == "!!float" {
 		if f, ok := parseFloat(s); ok {
 			if strings.Contains(s, ":") {
 				n.look(node.Line, "put it in quotes if a time was meant", "%s is %v in YAML 1.1, which counts in sixties", s, f)
