@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"orch/report/collect"
+	"orch/sweep/results"
 )
 
 func fsckCommand(p *program) *cli.Command {
@@ -28,29 +31,40 @@ func (p *program) fsck(c *cli.Context) error {
 		return err
 	}
 	type finding struct {
-		Sweep  string `json:"sweep"`
-		File   string `json:"file"`
-		Offset int64  `json:"offset"`
-		Harm   bool   `json:"harm"`
-		Text   string `json:"text"`
+		Sweep     string `json:"sweep"`
+		File      string `json:"file"`
+		Offset    int64  `json:"offset"`
+		Harm      bool   `json:"harm"`
+		Invariant string `json:"invariant,omitempty"` // the one that is broken
+		Text      string `json:"text"`
+	}
+	type invariant struct {
+		Text  string `json:"text"`
+		Holds bool   `json:"holds"`
 	}
 	out := struct {
-		Schema   string    `json:"schema"`
-		Findings []finding `json:"findings"`
-	}{"orch.fsck/1", []finding{}}
+		Schema     string      `json:"schema"`
+		Findings   []finding   `json:"findings"`
+		Invariants []invariant `json:"invariants"`
+	}{"orch.fsck/1", []finding{}, nil}
+	broken := map[results.Invariant]int{}
 	harm := 0
 	for _, s := range sweeps {
-		found, err := s.Check()
+		found, err := checkSweep(s)
 		s.Close()
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", s.Name, err)
 		}
 		for _, f := range found {
-			if f.Harm {
+			if f.Harm() {
 				harm++
+				broken[f.Breaks]++
 			}
-			out.Findings = append(out.Findings, finding{s.Name, f.File, f.Offset, f.Harm, f.Text})
+			out.Findings = append(out.Findings, finding{s.Name, f.File, f.Offset, f.Harm(), f.Breaks.String(), f.Text})
 		}
+	}
+	for _, i := range results.Invariants() {
+		out.Invariants = append(out.Invariants, invariant{i.String(), broken[i] == 0})
 	}
 	if c.Bool("json") {
 		if err := p.printJSON(out); err != nil {
@@ -64,10 +78,46 @@ func (p *program) fsck(c *cli.Context) error {
 			}
 			fmt.Fprintf(p.stdout, "%s\t%s/%s:%d\t%s\n", mark, f.Sweep, f.File, f.Offset, oneLine(f.Text))
 		}
-		fmt.Fprintf(p.stdout, "%d sweeps checked: %d invariants broken, %d pieces of litter\n", len(sweeps), harm, len(out.Findings)-harm)
+		for _, i := range results.Invariants() {
+			if n := broken[i]; n > 0 {
+				fmt.Fprintf(p.stdout, "BROKEN %d times: %s\n", n, i)
+			} else {
+				fmt.Fprintf(p.stdout, "holds: %s\n", i)
+			}
+		}
+		fmt.Fprintf(p.stdout, "%d sweeps checked: %d findings that break an invariant, %d pieces of litter\n", len(sweeps), harm, len(out.Findings)-harm)
 	}
 	if harm > 0 {
 		return quiet(exitFailed)
 	}
 	return nil
+}
+
+// checkSweep tests a sweep's tree, and that its tables, if they say that they are
+// of this tree, have the bytes that it gives.
+func checkSweep(s *results.Sweep) ([]results.Finding, error) {
+	found, err := s.Check()
+	if err != nil {
+		return found, err
+	}
+	if _, ok := noted(s); !ok { // older than the tree, or none: the next collect writes them
+		return found, nil
+	}
+	sn, err := s.Snapshot()
+	if err != nil {
+		return found, nil // which Check has told
+	}
+	t, err := collect.Fold(sn, collect.Options{Series: true})
+	if err != nil {
+		return found, err
+	}
+	names, err := t.Differ(s)
+	if _, ok := noted(s); !ok { // written anew while they were compared
+		return found, err
+	}
+	for _, name := range names {
+		found = append(found, results.Finding{File: "collected/" + name, Breaks: results.TablesMatch,
+			Text: "it is not what the tree gives: orch collect --rebuild writes it anew"})
+	}
+	return found, err
 }

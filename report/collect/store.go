@@ -1,8 +1,10 @@
 package collect
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +113,34 @@ func put(dir *os.Root, table table, encoded func()) (file tableFile, err error) 
 		return file, err
 	}
 	return identify(table.name, st), rename(dir, temp, table.name, st)
+}
+
+// Differ returns the names of the stored tables that are not these.
+func (t *Tables) Differ(s *results.Sweep) (names []string, err error) {
+	dir, err := s.Tables()
+	if err != nil || dir == nil {
+		return nil, err
+	}
+	defer dir.Close()
+	err = t.Write(func(name string, write func(io.Writer) error) error {
+		want, got := sha256.New(), sha256.New()
+		if err := write(want); err != nil {
+			return err
+		}
+		f, err := dir.Open(name)
+		if err == nil {
+			_, err = io.Copy(got, f)
+			f.Close()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if !bytes.Equal(want.Sum(nil), got.Sum(nil)) {
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 // Stored returns the note of the tables in collected/, if they were made of what

@@ -180,7 +180,7 @@ func (f *fixture) sound() {
 		f.t.Fatal(err)
 	}
 	for _, x := range found {
-		if x.Harm {
+		if x.Harm() {
 			f.t.Errorf("fsck: %s: %s", x.File, x.Text)
 		}
 	}

@@ -83,7 +83,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			harm := false
 			for _, f := range check(t, s) {
 				texts = append(texts, f.Text)
-				harm = harm || f.Harm
+				harm = harm || f.Harm()
 			}
 			if all := strings.Join(texts, "; "); harm != c.harm || !strings.Contains(all, c.want) {
 				t.Errorf("harm %v, findings %q; want harm %v and %q", harm, all, c.harm, c.want)
@@ -95,8 +95,174 @@ func TestCheckFindsDamage(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(s.Path(), "claims", ".t-dead"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if f := check(t, s); len(f) != 1 || f[0].Harm {
+		if f := check(t, s); len(f) != 1 || f[0].Harm() {
 			t.Errorf("Check = %v, want one piece of litter", f)
 		}
 	})
+}
+
+// Each invariant can be broken, and fsck says which one it is.
+func TestCheckNamesEveryInvariant(t *testing.T) {
+	write := func(t *testing.T, s *Sweep, name string, v any) {
+		t.Helper()
+		b, err := encodeWhole(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.Path(), name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// zombie makes a sweep whose only worker was taken over, did its run all the
+	// same and marked it: it did not see the fence.
+	zombie := func(t *testing.T) (*Sweep, *Held, *Seal) {
+		t.Helper()
+		s := newSweep(t, 1, 1, true)
+		b, j := openBoard(t, s), openJournal(t, s)
+		h := mustClaim(t, b, j)
+		c, err := s.ReadClaim(h.Block, h.Gen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seal, err := s.SealDead(c, "test", Lost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(t, j, h, h.Runs[0], Done)
+		if _, err := j.Mark(); err != nil {
+			t.Fatal(err)
+		}
+		return s, h, seal
+	}
+	for breaks, make := range map[Invariant]func(t *testing.T) *Sweep{
+		PlanIsWhole: func(t *testing.T) *Sweep {
+			s := finished(t)
+			if err := os.WriteFile(filepath.Join(s.Path(), "plans/1/plan.jsonl"), []byte("\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		OneHolder: func(t *testing.T) *Sweep {
+			s := newSweep(t, 1, 1, true)
+			write(t, s, "claims/1-0-0.1", Claim{Format: Format, Block: "1-0-0", Gen: 1, Holder: Holder{Name: "x"}})
+			return s
+		},
+		ResultsAreThere: func(t *testing.T) *Sweep {
+			s := finished(t)
+			names, err := filepath.Glob(filepath.Join(s.Path(), "journals/*"))
+			if err != nil || len(names) != 1 {
+				t.Fatal(names, err)
+			}
+			if err := os.Truncate(names[0], 300); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		SealsHold: func(t *testing.T) *Sweep {
+			s, _, _ := zombie(t)
+			return s
+		},
+		CountedOnce: func(t *testing.T) *Sweep {
+			s, h, seal := zombie(t)
+			j := openJournal(t, s)
+			next := mustClaim(t, openBoard(t, s), j)
+			do(t, j, next, next.Runs[0], Done)
+			if _, err := j.Seal(next.Block, next.Gen, 0); err != nil {
+				t.Fatal(err)
+			}
+			names, err := filepath.Glob(filepath.Join(s.Path(), "journals/*"))
+			if err != nil || len(names) != 2 {
+				t.Fatal(names, err)
+			}
+			// Somebody replaces the seal by one that counts the zombie's end too.
+			for _, n := range names {
+				if filepath.Base(n) != j.name {
+					seal.Journals = []SealedJournal{{Name: filepath.Base(n), Upto: size(t, n)}}
+				}
+			}
+			write(t, s, "claims/"+genName(h.Block, h.Gen)+sealSuffix, seal)
+			return s
+		},
+		OrdersAreThere: func(t *testing.T) *Sweep {
+			s := finished(t)
+			if err := os.WriteFile(filepath.Join(s.Path(), "orders/sweep.1"), []byte("noise\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		SubmissionsKnown: func(t *testing.T) *Sweep {
+			s := finished(t)
+			if _, err := s.Submit(0, Intent{Key: "k", Workers: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(s.Path(), "subs/1/intent.json"), []byte("noise\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		NobodyElseWrites: func(t *testing.T) *Sweep {
+			if !modesMatter {
+				t.Skip("no permission bits here")
+			}
+			s := finished(t)
+			if err := os.Chmod(filepath.Join(s.Path(), "claims"), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	} {
+		t.Run(breaks.String(), func(t *testing.T) {
+			found := check(t, make(t))
+			for _, f := range found {
+				if f.Breaks == breaks {
+					return
+				}
+			}
+			t.Errorf("findings %+v, want one that breaks this", found)
+		})
+	}
+	if n := len(Invariants()); n != 9 { // TablesMatch has its test in cmd/orch
+		t.Errorf("there are %d invariants: one more needs a case here", n)
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	st, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Size()
+}
+
+// Damaged orders and submissions are passed over: the next ones work.
+func TestDamageStopsNobody(t *testing.T) {
+	s := newSweep(t, 2, 1, true)
+	noise := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(s.Path(), name), []byte("noise\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Give(ActionHold, "", "", "test"); err != nil {
+		t.Fatal(err)
+	}
+	noise("orders/sweep.1")
+	if err := s.Give(ActionCancel, "", "", "test"); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := s.Orders(nil); err != nil || !o.Cancelled("any") {
+		t.Errorf("orders %v, %v; want a cancel", o, err)
+	}
+	for n := range 2 {
+		if _, err := s.Submit(n, Intent{Key: "k", Workers: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noise("subs/1/intent.json")
+	noise("subs/2/answer.json")
+	subs, err := s.Submissions()
+	if err != nil || len(subs) != 2 || subs[0].Damaged == nil || subs[0].Intent != nil || subs[1].Answer == nil || subs[1].Answer.Accepted {
+		t.Errorf("submissions %+v, %v; want one without intent, one refused", subs, err)
+	}
 }

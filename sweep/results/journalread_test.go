@@ -136,7 +136,7 @@ func TestSwappedFiles(t *testing.T) {
 	}
 	harm := 0
 	for _, f := range check(t, s) {
-		if f.Harm {
+		if f.Harm() {
 			harm++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -42,7 +43,12 @@ const wholeSweep = "sweep"
 type Orders struct {
 	read   map[string]*Order // by file name
 	latest map[string]*Order // by subject
+	top    map[string]int    // by subject: the greatest number there is, of damaged ones too
+	bad    []Problem
 }
+
+// next returns the number of a subject's next order.
+func (o *Orders) next(subject string) int { return o.top[subject] + 1 }
 
 // Orders reads the orders that are not in known yet, which may be nil.
 func (s *Sweep) Orders(known *Orders) (*Orders, error) {
@@ -51,11 +57,16 @@ func (s *Sweep) Orders(known *Orders) (*Orders, error) {
 		return known, fmt.Errorf("list orders: %w", err)
 	}
 	if known == nil {
-		known = &Orders{read: map[string]*Order{}, latest: map[string]*Order{}}
+		known = &Orders{read: map[string]*Order{}, latest: map[string]*Order{}, top: map[string]int{}}
 	}
 	for _, n := range names {
 		if known.read[n] != nil {
 			continue
+		}
+		if dot := strings.LastIndexByte(n, '.'); dot > 0 {
+			if number, err := strconv.Atoi(n[dot+1:]); err == nil {
+				known.top[n[:dot]] = max(known.top[n[:dot]], number)
+			}
 		}
 		o := new(Order)
 		if err := decodeWhole(s.dir, "orders/"+n, o); err != nil {
@@ -64,7 +75,8 @@ func (s *Sweep) Orders(known *Orders) (*Orders, error) {
 			}
 			var damaged *DamagedError
 			if errors.As(err, &damaged) {
-				known.read[n] = o // counted by fsck; obeyed by nobody
+				known.read[n] = o // obeyed by nobody
+				known.bad = append(known.bad, Problem{"orders/" + n, 0, damaged.Why})
 				continue
 			}
 			return known, err
@@ -90,13 +102,8 @@ func (s *Sweep) Give(action Action, run, cause, by string) error {
 		if orders, err = s.Orders(orders); err != nil {
 			return err
 		}
-		number := 1
-		if o := orders.latest[subject]; o != nil {
-			if o.Action == action {
-				return nil
-			}
-			number = o.Number + 1
-		} else if action == ActionGo {
+		number := orders.next(subject)
+		if o := orders.latest[subject]; o != nil && o.Action == action || o == nil && action == ActionGo {
 			return nil
 		}
 		b, err := encodeWhole(Order{Format, action, subject, number, cause, by, time.Now().UTC()})
@@ -131,10 +138,7 @@ func (s *Sweep) CountError(class Class, exit int, message string, limit int, by 
 			}
 		}
 		subject := fmt.Sprintf("error-%s-%d", hex.EncodeToString(sum[:8]), epoch)
-		number := 1
-		if o := orders.latest[subject]; o != nil {
-			number = o.Number + 1
-		}
+		number := orders.next(subject)
 		if number > limit {
 			return limit, nil
 		}

@@ -307,6 +307,11 @@ func (sn *Snapshot) readOrders() (bool, error) {
 	}
 	var err error
 	sn.Orders, err = sn.sweep.Orders(sn.Orders)
+	if sn.Orders != nil {
+		for _, p := range sn.Orders.bad {
+			sn.problem(p)
+		}
+	}
 	return sn.Orders != nil && len(sn.Orders.read) != before, err
 }
 

@@ -17,7 +17,11 @@ type Submission struct {
 	Number int
 	Intent *Intent // nil: taken, but its Step died before it wrote what it wanted
 	Answer *Answer // nil: not known yet
-	sweep  *Sweep
+	// Damaged says that the intent cannot be read, which counts as if there were
+	// none, or that the answer cannot, which counts as a refusal: if its workers
+	// exist, their launcher knows them.
+	Damaged error
+	sweep   *Sweep
 }
 
 // Intent is what a Step is about to ask of a launcher; written before it asks.
@@ -62,14 +66,21 @@ func (s *Sweep) Submissions() ([]*Submission, error) {
 		}
 		sub := &Submission{Number: i, sweep: s}
 		intent, answer := new(Intent), new(Answer)
-		if err := s.readSub(n, "intent.json", intent); err == nil {
+		var damaged *DamagedError
+		switch err := s.readSub(n, "intent.json", intent); {
+		case err == nil:
 			sub.Intent = intent
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		case errors.As(err, &damaged):
+			sub.Damaged = err
+		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
-		if err := s.readSub(n, "answer.json", answer); err == nil {
+		switch err := s.readSub(n, "answer.json", answer); {
+		case err == nil:
 			sub.Answer = answer
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		case errors.As(err, &damaged):
+			sub.Damaged, sub.Answer = err, &Answer{How: "damaged", Reason: err.Error()}
+		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
 		subs = append(subs, sub)

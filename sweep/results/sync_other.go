@@ -8,4 +8,7 @@ import "os"
 // forget a name that was published in the last seconds.
 func syncDir(*os.Root, string) error { return nil }
 
-const nonblock = 0
+const (
+	nonblock    = 0
+	modesMatter = false
+)

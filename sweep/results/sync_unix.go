@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// modesMatter: permission bits say who may write.
+const modesMatter = true
+
 // nonblock makes open() of a FIFO return at once.
 const nonblock = syscall.O_NONBLOCK
 

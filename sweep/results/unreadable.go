@@ -22,10 +22,10 @@ func (sn *Snapshot) unreadable(r *PlannedRun) *Record {
 }
 
 // checkReadable tests that every run that a seal calls finished has an end.
-func (sn *Snapshot) checkReadable(harm func(file, format string, args ...any)) {
+func (sn *Snapshot) checkReadable(harm harmful) {
 	for _, st := range sn.Derive() {
 		if st.End != nil && st.Counted < 0 {
-			harm("claims/"+st.End.Block+sealSuffix, "it says that nothing is left, but no end of run %s can be read", st.Run.Name)
+			harm(ResultsAreThere, "claims/"+st.End.Block+sealSuffix, "it says that nothing is left, but no end of run %s can be read", st.Run.Name)
 		}
 	}
 }

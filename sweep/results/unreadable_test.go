@@ -38,7 +38,7 @@ func TestUnreadableEnd(t *testing.T) {
 	}
 	told := false
 	for _, f := range check(t, s) {
-		told = told || f.Harm && strings.Contains(f.Text, "no end of run "+st.Run.Name)
+		told = told || f.Harm() && strings.Contains(f.Text, "no end of run "+st.Run.Name)
 	}
 	if !told {
 		t.Error("fsck does not name the run")
@@ -76,7 +76,7 @@ func TestSealBeforeItsJournal(t *testing.T) {
 	}
 	told := false
 	for _, f := range check(t, s) {
-		told = told || f.Harm && strings.Contains(f.Text, "check again")
+		told = told || f.Harm() && strings.Contains(f.Text, "check again")
 	}
 	if !told {
 		t.Error("fsck does not say that it may be the cache")
