@@ -6,9 +6,12 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -65,7 +68,7 @@ func TestFullDisk(t *testing.T) {
 		r.reopen()
 		r.settle()
 	}
-	figure(t, "%d full disks, %d results seen on them: all kept", rounds, acked)
+	survived(t, "full disk under logs, journals and claims", rounds, "half of bytes, half of inodes; %d results seen on them", acked)
 }
 
 // reopen resubmits and retries what failed for good, as a person would after a
@@ -137,8 +140,9 @@ func TestUnwritableTree(t *testing.T) {
 	})
 }
 
-// Times of files and clocks of writers decide nothing: files from 1970 and 2100
-// give the same states, and the sweep goes on.
+// Times of files and clocks of writers decide nothing: what was written in 1970
+// or 2100, by the files' times and by what their writers took for the time, gives
+// the same states, and the sweep goes on with today's clock.
 func TestClockJumps(t *testing.T) {
 	for _, year := range []int{1970, 2100} {
 		r := newRig(t, 6)
@@ -153,6 +157,11 @@ func TestClockJumps(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			if text, rerr := os.ReadFile(path); rerr == nil && inTruth(path) {
+				if err := os.WriteFile(path, redate(text, at), 0o600); err != nil {
+					return err
+				}
+			}
 			return os.Chtimes(path, at, at)
 		})
 		if err != nil {
@@ -163,7 +172,45 @@ func TestClockJumps(t *testing.T) {
 		}
 		r.settle()
 	}
-	figure(t, "files of 1970 and of 2100 change nothing")
+	survived(t, "clock jump of decades", 2, "to 1970 and 2100, of files and of what writers noted: the same states")
+}
+
+// inTruth reports whether a file is one of those whose lines have a sum.
+func inTruth(path string) bool {
+	switch filepath.Base(filepath.Dir(path)) {
+	case "journals", "series", "claims", "fences", "orders":
+		return !strings.HasPrefix(filepath.Base(path), ".")
+	}
+	return false
+}
+
+var (
+	lineTime = regexp.MustCompile(`"t":[0-9]+`)
+	fileTime = regexp.MustCompile(`"time":"[^"]*"`)
+)
+
+// redate gives lines another time, and the sums that they then have. Lines that
+// hold copies of others, the tails of seals, stay as they are.
+func redate(text []byte, at time.Time) []byte {
+	var out []byte
+	for line := range bytes.Lines(text) {
+		i := bytes.LastIndex(line, []byte(`,"sum":"`))
+		if i < 0 || bytes.Contains(line, []byte(`"tail"`)) {
+			out = append(out, line...)
+			continue
+		}
+		body := lineTime.ReplaceAll(line[:i], fmt.Appendf(nil, `"t":%d`, at.UnixMilli()))
+		body = fileTime.ReplaceAll(body, fmt.Appendf(nil, `"time":%q`, at.Format(time.RFC3339)))
+		// Marks and seals name places in a journal, so lines keep their lengths: with
+		// a member that nobody knows.
+		const filler = `"z":"",`
+		if pad := i - len(body) - len(filler); pad >= 0 {
+			body = append(fmt.Appendf(nil, `{"z":%q,`, strings.Repeat("z", pad)), body[1:]...)
+		}
+		out = append(out, body...)
+		out = fmt.Appendf(out, `,"sum":"%08x"}`+"\n", crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	}
+	return out
 }
 
 func summary(r *rig) []string {
@@ -219,7 +266,7 @@ func TestHugeFiles(t *testing.T) {
 		if c := r.status(); c.Done != 4 {
 			t.Errorf("%s: status = %+v, want 4 done", what, c)
 		}
-		figure(t, "%s: at most %d MiB", what, worst>>20)
+		survived(t, what, 1, "status, fsck and collect take at most %d MiB", worst>>20)
 	}
 	for _, folder := range []string{"journals", "series"} {
 		fill(folder+"/other-1-aaaaaa.jsonl", func(w *bufio.Writer) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,53 +35,71 @@ func (r *rig) start(cmd *exec.Cmd) (ended chan struct{}) {
 	return ended
 }
 
+// length measures how long a command takes here and now, so that faults fall
+// into all of it.
+func length(t *testing.T, runs int) time.Duration {
+	t.Helper()
+	r := newRig(t, runs)
+	begin := time.Now()
+	if _, stderr, code := r.run(r.command("submit", "s.toml")); code != 0 {
+		t.Fatal(stderr)
+	}
+	return time.Since(begin)
+}
+
 func TestKillSubmitter(t *testing.T) {
-	rnd := chance(t)
-	kills, sweeps, acked := 0, 0, 0
-	for want := times(12, 1000); kills < want && !t.Failed(); sweeps++ {
+	within := length(t, 8)
+	var kills, acked atomic.Int64
+	sweeps := times(3, 250)
+	crew(t, sweeps, func(t *testing.T, _ int) {
+		rnd := chance(t)
 		r := newRig(t, 8)
 		for range killsPerSweep {
 			cmd := r.command("submit", "s.toml")
 			ended := r.start(cmd)
-			wait(rnd, 700*time.Millisecond)
+			wait(rnd, within)
 			r.observe()
 			cmd.Process.Kill()
 			<-ended
-			kills++
-			acked = acked + len(r.acked)
+			kills.Add(1)
+			acked.Add(int64(len(r.acked)))
 		}
 		r.settle()
-	}
-	figure(t, "%d kills over %d sweeps, %d results seen before a kill: none lost, none twice", kills, sweeps, acked)
+	})
+	survived(t, "kill -9 of the submitter", int(kills.Load()), "%d sweeps, %d results seen before a kill", sweeps, acked.Load())
 }
 
 func TestKillWorkers(t *testing.T) {
-	rnd := chance(t)
-	kills, sweeps, acked := 0, 0, 0
-	for want := times(12, 1000); kills < want && !t.Failed(); sweeps++ {
-		r := newRig(t, 8)
+	var kills, acked atomic.Int64
+	sweeps := times(3, 250)
+	crew(t, sweeps, func(t *testing.T, _ int) {
+		rnd := chance(t)
+		r := newRig(t, 12)
 		cmd := r.command("submit", "s.toml")
 		ended := r.start(cmd)
-		for n := 0; n < killsPerSweep; {
+		for n, over := 0, false; n < killsPerSweep && !over; {
 			wait(rnd, 60*time.Millisecond)
 			r.observe()
 			if pids := r.workers(); len(pids) > 0 {
 				if syscall.Kill(pids[rnd.IntN(len(pids))], syscall.SIGKILL) == nil {
 					n++
+					kills.Add(1)
 				}
 			}
 			select {
 			case <-ended:
-				n = killsPerSweep
+				over = true
 			default:
 			}
 		}
 		<-ended // workers are replaced; the submit goes on to the end
-		kills += killsPerSweep
-		acked += len(r.acked)
+		acked.Add(int64(len(r.acked)))
 		r.settle()
+	})
+	if want := int64(times(8, 1000)); kills.Load() < want*9/10 {
+		t.Errorf("only %d kills, want about %d: the sweeps are over too soon", kills.Load(), want)
 	}
-	figure(t, "%d kills over %d sweeps, %d results seen before the end: none lost, none twice", kills, sweeps, acked)
+	survived(t, "kill -9 of a worker", int(kills.Load()), "%d sweeps, %d results seen before the end", sweeps, acked.Load())
 }
 
 func TestKillCollector(t *testing.T) {
@@ -90,11 +109,16 @@ func TestKillCollector(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	kills := times(20, 1000)
+	begin := time.Now()
+	if _, stderr, code := r.run(r.command("collect", "--rebuild")); code != 0 {
+		t.Fatal(stderr)
+	}
+	within := time.Since(begin)
 	for range kills {
 		os.Remove(filepath.Join(r.tree, "s/collected/runs.csv"))
 		cmd := r.command("collect")
 		ended := r.start(cmd)
-		wait(rnd, 25*time.Millisecond)
+		wait(rnd, within)
 		cmd.Process.Kill()
 		<-ended
 	}
@@ -131,5 +155,5 @@ func TestKillCollector(t *testing.T) {
 		t.Error("collect writes no tables")
 	}
 	r.settle()
-	figure(t, "%d kills; %d tables have the bytes of a clean collect", kills, len(anew))
+	survived(t, "kill -9 of the collector", kills, "%d tables have the bytes of a clean collect", len(anew))
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -48,7 +49,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "build orch: %v\n%s", err, out)
 		os.Exit(1)
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "4") // see crew
 	code := m.Run()
+	printTable(code != 0)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -74,11 +78,6 @@ func chance(t *testing.T) *rand.Rand {
 		}
 	})
 	return rand.New(rand.NewPCG(seed, 0))
-}
-
-// figure prints a test's figures, also without -v.
-func figure(t *testing.T, format string, args ...any) {
-	fmt.Printf("%-28s %s\n", strings.TrimPrefix(t.Name(), "Test"), fmt.Sprintf(format, args...))
 }
 
 // A sweep of short programs. Each execution measures something else, so that a
@@ -224,6 +223,7 @@ func (r *rig) observe() {
 			r.t.Errorf("%s counted as %s, now as %s", name, was, is)
 		}
 	}
+	checked(r.t, func(c *checks) { c.results += len(r.acked) })
 	maps.Copy(r.acked, now)
 }
 
@@ -244,6 +244,7 @@ func (r *rig) settle() {
 func (r *rig) sound() {
 	r.t.Helper()
 	out, stderr, code := r.run(r.command("fsck"))
+	checked(r.t, func(c *checks) { c.fsck++ })
 	if code != 0 {
 		r.t.Errorf("fsck ends with code %d:\n%s%s", code, out, stderr)
 	}
@@ -309,6 +310,7 @@ func (r *rig) recount() {
 			ours[st.Run.ID] = m
 		}
 	}
+	checked(r.t, func(c *checks) { c.recounts++ })
 	if !maps.EqualFunc(ours, theirs, maps.Equal) {
 		r.t.Errorf("orch counts %v\nrecount.py %v", ours, theirs)
 	}

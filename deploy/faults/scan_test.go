@@ -26,7 +26,6 @@ func TestScanSystemCalls(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("no strace: install the Debian package strace")
 	}
-	rnd := chance(t)
 	planned, finished := newRig(t, 2), newRig(t, 2)
 	planned.publishOnly()
 	if _, stderr, code := finished.run(finished.command("submit", "s.toml")); code != 0 {
@@ -36,7 +35,7 @@ func TestScanSystemCalls(t *testing.T) {
 		t.Skipf("strace cannot trace here: %v: %s", err, out)
 	}
 	injections := []string{"signal=KILL", "error=ENOSPC", "error=EIO", "error=EDQUOT", "error=ESTALE"}
-	for _, c := range []struct {
+	commands := []struct {
 		name string
 		base *rig // what the tree holds before; nil: nothing
 		args func(r *rig) []string
@@ -44,65 +43,71 @@ func TestScanSystemCalls(t *testing.T) {
 		{"submit", nil, func(*rig) []string { return []string{"submit", "s.toml"} }},
 		{"worker", planned, func(r *rig) []string { return []string{"worker", "--sweep=s", "--group=" + r.group()} }},
 		{"collect", finished, func(*rig) []string { return []string{"collect"} }},
-	} {
-		for _, inject := range injections {
-			t.Run(c.name+" "+inject, func(t *testing.T) {
-				points, hits, last := 0, 0, 0
-				point := func(calls string, n int, plus string) (hit bool) {
-					r := newRig(t, 2)
-					if c.base != nil {
-						if err := os.CopyFS(r.tree, os.DirFS(c.base.tree)); err != nil {
+	}
+	t.Run("all", func(t *testing.T) {
+		for _, c := range commands {
+			for _, inject := range injections {
+				t.Run(c.name+" "+inject, func(t *testing.T) {
+					t.Parallel()
+					rnd := chance(t)
+					points, hits, last := 0, 0, 0
+					point := func(calls string, n int, plus string) (hit bool) {
+						r := newRig(t, 2)
+						if c.base != nil {
+							if err := os.CopyFS(r.tree, os.DirFS(c.base.tree)); err != nil {
+								t.Fatal(err)
+							}
+							r.observe()
+						}
+						trace := filepath.Join(r.dir, "trace")
+						cmd := r.program(append([]string{"strace", "-f", "-qq", "-o", trace, "-e", "trace=" + calls,
+							"-e", fmt.Sprintf("inject=%s:%s:when=%d%s", calls, inject, n, plus), orch}, c.args(r)...)...)
+						cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // few threads
+						r.run(cmd)
+						text, err := os.ReadFile(trace)
+						if err != nil {
 							t.Fatal(err)
 						}
-						r.observe()
+						hit = bytes.Contains(text, []byte("INJECTED")) || bytes.Contains(text, []byte("killed by SIGKILL"))
+						points++
+						if hit {
+							hits, last = hits+1, max(last, n)
+						}
+						r.settle()
+						if t.Failed() {
+							t.Fatalf("%s, %s at %s call %d%s:\n%s", c.name, inject, calls, n, plus, lastLines(string(text), 30))
+						}
+						return hit
 					}
-					trace := filepath.Join(r.dir, "trace")
-					cmd := r.program(append([]string{"strace", "-f", "-qq", "-o", trace, "-e", "trace=" + calls,
-						"-e", fmt.Sprintf("inject=%s:%s:when=%d%s", calls, inject, n, plus), orch}, c.args(r)...)...)
-					cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // few threads
-					r.run(cmd)
-					text, err := os.ReadFile(trace)
-					if err != nil {
-						t.Fatal(err)
+					all := strings.Join(writeCalls, ",")
+					// A fault at one call, or at it and all after it: a disk that is
+					// full stays so.
+					modes := []string{"", "+"}
+					if inject == "signal=KILL" {
+						modes = modes[:1]
 					}
-					hit = bytes.Contains(text, []byte("INJECTED")) || bytes.Contains(text, []byte("killed by SIGKILL"))
-					points++
-					if hit {
-						hits, last = hits+1, max(last, n)
+					if !long {
+						for range 3 {
+							point(append(writeCalls, all)[rnd.IntN(len(writeCalls)+1)], 1+rnd.IntN(6), modes[rnd.IntN(len(modes))])
+						}
 					}
-					r.settle()
-					if t.Failed() {
-						t.Fatalf("%s, %s at %s call %d%s:\n%s", c.name, inject, calls, n, plus, lastLines(string(text), 30))
-					}
-					return hit
-				}
-				all := strings.Join(writeCalls, ",")
-				// A fault at one call, or at it and all after it: a disk that is
-				// full stays so.
-				modes := []string{"", "+"}
-				if inject == "signal=KILL" {
-					modes = modes[:1]
-				}
-				if !long {
-					for range 3 {
-						point(append(writeCalls, all)[rnd.IntN(len(writeCalls)+1)], 1+rnd.IntN(6), modes[rnd.IntN(len(modes))])
-					}
-				}
-				for _, calls := range append(writeCalls, all) {
-					for _, mode := range modes {
-						for n, misses := 1, 0; long && misses < 2; n++ {
-							if point(calls, n, mode) {
-								misses = 0
-							} else {
-								misses++
+					for _, calls := range append(writeCalls, all) {
+						for _, mode := range modes {
+							for n, misses := 1, 0; long && misses < 2; n++ {
+								if point(calls, n, mode) {
+									misses = 0
+								} else {
+									misses++
+								}
 							}
 						}
 					}
-				}
-				figure(t, "%d points, %d hit, the last at call %d: every resubmit finishes", points, hits, last)
-			})
+					_, what, _ := strings.Cut(inject, "=")
+					survived(t, what+" at the N-th system call of "+c.name, hits, "%d points tried, the last hit at call %d", points, last)
+				})
+			}
 		}
-	}
+	})
 }
 
 func lastLines(s string, n int) string {

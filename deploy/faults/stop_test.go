@@ -131,6 +131,7 @@ n_jobs = 1
 			}
 		})
 	}
+	survived(t, "SIGSTOP of a worker past its takeover, then SIGCONT", 2, "what it still wrote does not count")
 }
 
 func journalBytes(t *testing.T, r *rig) (n int64) {

@@ -134,7 +134,7 @@ func TestCheckNamesEveryInvariant(t *testing.T) {
 		}
 		return s, h, seal
 	}
-	for breaks, make := range map[Invariant]func(t *testing.T) *Sweep{
+	for breaks, broken := range map[Invariant]func(t *testing.T) *Sweep{
 		PlanIsWhole: func(t *testing.T) *Sweep {
 			s := finished(t)
 			if err := os.WriteFile(filepath.Join(s.Path(), "plans/1/plan.jsonl"), []byte("\n"), 0o600); err != nil {
@@ -212,7 +212,7 @@ func TestCheckNamesEveryInvariant(t *testing.T) {
 		},
 	} {
 		t.Run(breaks.String(), func(t *testing.T) {
-			found := check(t, make(t))
+			found := check(t, broken(t))
 			for _, f := range found {
 				if f.Breaks == breaks {
 					return
