@@ -53,7 +53,9 @@ func compareFactors(r *Report, planned []*collect.Run) []Comparison {
 		}
 		for _, metric := range metrics {
 			for _, value := range values[1:] {
-				out = append(out, compare(factor, others, metric, value, values[0]))
+				if c := compare(factor, others, metric, value, values[0]); c.Planned > 0 { // else no two runs differ in this alone
+					out = append(out, c)
+				}
 			}
 		}
 	}

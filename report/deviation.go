@@ -127,9 +127,9 @@ func axisChanges(a, b []results.Axis) []string {
 		y, has := values(b, k)
 		switch {
 		case !had:
-			out = append(out, fmt.Sprintf("axis %s was added with %d values", k, len(y)))
+			out = append(out, fmt.Sprintf("axis %s was added with %d %s", k, len(y), plural(len(y), "value")))
 		case !has:
-			out = append(out, fmt.Sprintf("axis %s with %d values was taken out", k, len(x)))
+			out = append(out, fmt.Sprintf("axis %s with %d %s was taken out", k, len(x), plural(len(x), "value")))
 		case !slices.Equal(x, y):
 			out = append(out, fmt.Sprintf("axis %s was changed from %d values (%s) to %d (%s)", k,
 				len(x), shorten(strings.Join(x, ", "), 40), len(y), shorten(strings.Join(y, ", "), 40)))

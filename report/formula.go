@@ -18,7 +18,7 @@ var mathSymbols = map[string]string{
 	"in": " ∈ ", "notin": " ∉ ", "mapsto": " ↦ ", "to": " → ", "rightarrow": " → ", "leftarrow": " ← ", "Rightarrow": " ⇒ ", "implies": " ⇒ ", "iff": " ⇔ ",
 	"le": " ≤ ", "leq": " ≤ ", "ge": " ≥ ", "geq": " ≥ ", "ne": " ≠ ", "neq": " ≠ ", "approx": " ≈ ", "sim": " ∼ ", "equiv": " ≡ ", "subset": " ⊂ ", "subseteq": " ⊆ ", "propto": " ∝ ",
 	"colon": " : ", "lt": " < ", "gt": " > ", "ll": " ≪ ", "gg": " ≫ ", "mid": " | ", "cup": " ∪ ", "cap": " ∩ ", "times": " × ", "cdot": " · ", "pm": " ± ", "circ": " ∘ ", "oplus": " ⊕ ",
-	"dots": "…", "ldots": "…", "cdots": "⋯", "infty": "∞", "partial": "∂", "nabla": "∇", "sum": "∑", "prod": "∏", "int": "∫", "forall": "∀", "exists": "∃", "emptyset": "∅", "ell": "l",
+	"dots": "…", "ldots": "…", "cdots": "⋯", "infty": "∞", "partial": "∂", "nabla": "∇", "sum": " ∑", "prod": "∏", "int": "∫", "forall": "∀", "exists": "∃", "emptyset": "∅", "ell": "l",
 	"R": "ℝ", "N": "ℕ", "Z": "ℤ", "E": "𝔼", "prime": "′", "star": "*", "ast": "*", "langle": "⟨", "rangle": "⟩", "lVert": "‖", "rVert": "‖", "Vert": "‖", "|": "‖", "{": "{", "}": "}", "%": "%", "&": "&", "#": "#", "_": "_", "$": "$",
 	"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ",
 	"pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",

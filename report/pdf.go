@@ -39,7 +39,7 @@ var PDF = Format{Name: "pdf", Render: func(r *Report) ([]File, error) {
 	if err := doc.Output(&b); err != nil {
 		return nil, err
 	}
-	return []File{{"report.pdf", moveBookmarks(b.Bytes(), 1)}}, nil
+	return []File{{"report.pdf", nameVersion(moveBookmarks(b.Bytes(), 1))}}, nil
 }}
 
 var destination = regexp.MustCompile(`/Dest \[(\d+) 0 R /XYZ`)
@@ -57,6 +57,15 @@ func moveBookmarks(pdf []byte, attachments int) []byte {
 		moved := fmt.Sprintf("/Dest [%d 0 R", n+2*attachments)
 		return []byte(moved + strings.Repeat(" ", len(m)-len(moved)-len("/XYZ")) + "/XYZ")
 	})
+}
+
+// nameVersion corrects the version in the file's first line: fpdf says 1.3 or 1.4,
+// but names attachments as PDF 1.7 does.
+func nameVersion(pdf []byte) []byte {
+	if bytes.HasPrefix(pdf, []byte("%PDF-1.")) {
+		pdf[len("%PDF-1.")] = '7'
+	}
+	return pdf
 }
 
 // newest returns the time at which the newest attempt ended, else when the plan
@@ -113,7 +122,7 @@ func (w *pdfWriter) document(d *document) {
 			w.need(30 + follows)
 			w.y += 10
 			plot.AddFont(w.doc, plot.Bold, 12.5)
-			w.doc.Bookmark(bare(b.text), 1, w.y)
+			w.doc.Bookmark(bare(b.text), 0, w.y)
 			w.para(fat(bare(b.text)), 12.5, 0)
 		case paragraphBlock:
 			if i+1 < len(d.blocks) && d.blocks[i+1].kind == listBlock {
