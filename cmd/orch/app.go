@@ -88,7 +88,7 @@ func newApp(p *program) *cli.App {
 			statusCommand(p), showCommand(p), evalCommand(p), logsCommand(p), diffCommand(p), collectCommand(p), reportCommand(p),
 			cancelCommand(p), retryCommand(p), pruneCommand(p), rmCommand(p), fsckCommand(p),
 			importCommand(p),
-			explainCommand(p), metricCommand(p), completionCommand(p), daemonCommand(p), workerCommand(p), driveCommand(p), versionCommand(p),
+			explainCommand(p), metricCommand(p), completionCommand(p), doctorCommand(p), daemonCommand(p), workerCommand(p), driveCommand(p), followCommand(p), versionCommand(p),
 		},
 	}
 	var names []string

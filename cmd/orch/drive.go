@@ -58,6 +58,7 @@ func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Dur
 	d, closeAll := p.dispatcher(s, sn, true)
 	defer closeAll()
 	d.Insist = true
+	d.Stay = outlive(sn)
 	progress := newProgress(p, sn.Plan.Header())
 	defer progress.clear()
 	leave := p.leave

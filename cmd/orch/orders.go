@@ -30,6 +30,9 @@ func cancelCommand(p *program) *cli.Command {
 					if err := s.Give(results.ActionCancel, "", "cancelled by "+who, who); err != nil {
 						return err
 					}
+					if err := p.unfollow(s); err != nil {
+						p.log.Warn().Err(err).Msg("the job that waits to write the report finds nothing left when it starts, and reports that")
+					}
 					return p.takeBack(s)
 				}
 				for _, run := range runs {

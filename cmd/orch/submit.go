@@ -77,13 +77,18 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	if err != nil {
 		return err
 	}
-	if outlive(sn) && !c.Bool("wait") && !c.Bool("report") {
+	if outlive(sn) && !c.Bool("wait") {
 		out, err := p.send(s, sn)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(p.stdout, "%d workers asked for; orch status %s shows them, orch collect moves on what is left\n", out.Started, s.Name)
-		return nil
+		if c.Bool("report") && out.Left > 0 {
+			return p.followSweep(s, sn, out)
+		}
+		if !c.Bool("report") || out.Left > 0 {
+			return nil
+		}
 	}
 	if c.Bool("detach") {
 		return p.detach(s)
@@ -92,7 +97,11 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	if errors.Is(err, dispatch.ErrInterrupted) {
 		t, ferr := p.finish(s, sn, pub.IDs)
 		if ferr == nil {
-			fmt.Fprintf(p.stderr, "orch: interrupted with %d of %d runs done; the same command goes on with the rest\n", done(t), len(t.Runs))
+			what := "the same command goes on with the rest"
+			if outlive(sn) {
+				what = "the workers go on; orch cancel " + s.Name + " ends them"
+			}
+			fmt.Fprintf(p.stderr, "orch: interrupted with %d of %d runs done; %s\n", done(t), len(t.Runs), what)
 		}
 		return errors.Join(quiet(exitInterrupted), ferr)
 	}

@@ -16,6 +16,7 @@ import (
 //
 //	cluster = "big"
 //	partition = "gpu"              account = "proj"       qos = "normal"
+//	report_partition = "cpu"       # for the job of submit --report, which needs no GPU
 //	constraint = "a100"            exclude = ["n3"]       nodelist = "n[1-4]"
 //	reservation = "course"         gres = "shard:1"       gpu_type = "a100"
 //	comment = "anyone can read this"
@@ -59,6 +60,7 @@ var options = []option{
 		return nil
 	}},
 	{"partition", word(func(o *Options) *string { return &o.Partition })},
+	{"report_partition", word(func(*Options) *string { return new(string) })}, // cmd/orch: of the job that reports
 	{"account", word(func(o *Options) *string { return &o.Account })},
 	{"qos", word(func(o *Options) *string { return &o.QOS })},
 	{"reservation", word(func(o *Options) *string { return &o.Reservation })},

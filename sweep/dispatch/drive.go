@@ -27,8 +27,9 @@ const patience = 10 * time.Second
 
 // Drive makes Steps until the sweep is over, and calls each after every one.
 // It is the loop of a foreground submit. When leave is closed it asks the
-// workers to leave, waits for them, and returns ErrInterrupted; when ctx ends
-// it returns at once, and whoever owns the launcher ends the workers.
+// workers to leave, waits for them, and returns ErrInterrupted (at once and
+// without asking them, if Stay is set); when ctx ends it returns at once, and
+// whoever owns the launcher ends the workers.
 func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func(*Outcome)) (*Outcome, error) {
 	leaving := false
 	working := time.Now() // when the last Step made progress possible
@@ -61,6 +62,10 @@ func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func
 			timer.Stop()
 			return out, ctx.Err()
 		case <-leave:
+			if d.Stay {
+				timer.Stop()
+				return out, ErrInterrupted
+			}
 			leave, leaving = nil, true
 			d.MayStart = func(launcher.Spec) bool { return false }
 			d.cancelWorkers(ctx, out)

@@ -26,6 +26,10 @@ type Dispatcher struct {
 	// them, so only submit starts those.
 	MayStart func(spec launcher.Spec) bool
 
+	// Stay says that the workers outlive this process: Drive leaves them alone
+	// when it is told to leave.
+	Stay bool
+
 	// Worker returns the command line of a worker for a resource request.
 	Worker func(key string, spec launcher.Spec) (argv, env []string, err error)
 

@@ -22,6 +22,7 @@
 //	  subs/<n>/intent.json          published: what a Step was about to ask of a launcher
 //	  subs/<n>/answer.json          published: what became of it
 //	  subs/<n>/...                  scripts and logs of the job
+//	  followers/<n>/                the same for jobs that make a Step when the workers have ended
 //	  claims/<block>.<g>            published: who holds generation g of a block
 //	  claims/<block>.<g>.seal       published: what of generation g counts, for ever
 //	  fences/<block>.<g>            published: generation g is being closed

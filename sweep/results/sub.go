@@ -22,7 +22,16 @@ type Submission struct {
 	// exist, their launcher knows them.
 	Damaged error
 	sweep   *Sweep
+	in      string // the folder that the number was taken in
 }
+
+// The folders of submissions: those that ask for workers, and those that ask
+// for a job which makes a Step when the workers have ended, and at last the
+// report. They are numbered apart, since only the first are a Step's business.
+const (
+	subsFolder      = "subs"
+	followersFolder = "followers"
+)
 
 // Intent is what a Step is about to ask of a launcher; written before it asks.
 type Intent struct {
@@ -53,8 +62,20 @@ type Answer struct {
 }
 
 // Submissions returns the sweep's submissions in order.
-func (s *Sweep) Submissions() ([]*Submission, error) {
-	names, err := list(s.dir, "subs")
+func (s *Sweep) Submissions() ([]*Submission, error) { return s.submissions(subsFolder) }
+
+// Followers returns the submissions of jobs that follow the workers, in order.
+// Of several that live the last goes on, and the others leave.
+func (s *Sweep) Followers() ([]*Submission, error) {
+	subs, err := s.submissions(followersFolder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return subs, err
+}
+
+func (s *Sweep) submissions(folder string) ([]*Submission, error) {
+	names, err := list(s.dir, folder)
 	if err != nil {
 		return nil, fmt.Errorf("list submissions: %w", err)
 	}
@@ -64,10 +85,10 @@ func (s *Sweep) Submissions() ([]*Submission, error) {
 		if err != nil || i < 1 {
 			continue
 		}
-		sub := &Submission{Number: i, sweep: s}
+		sub := &Submission{Number: i, sweep: s, in: folder}
 		intent, answer := new(Intent), new(Answer)
 		var damaged *DamagedError
-		switch err := s.readSub(n, "intent.json", intent); {
+		switch err := s.readSub(folder+"/"+n, "intent.json", intent); {
 		case err == nil:
 			sub.Intent = intent
 		case errors.As(err, &damaged):
@@ -75,7 +96,7 @@ func (s *Sweep) Submissions() ([]*Submission, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
-		switch err := s.readSub(n, "answer.json", answer); {
+		switch err := s.readSub(folder+"/"+n, "answer.json", answer); {
 		case err == nil:
 			sub.Answer = answer
 		case errors.As(err, &damaged):
@@ -89,8 +110,8 @@ func (s *Sweep) Submissions() ([]*Submission, error) {
 	return subs, nil
 }
 
-func (s *Sweep) readSub(number, file string, v any) error {
-	return decodeWhole(s.dir, "subs/"+number+"/"+file, v)
+func (s *Sweep) readSub(folder, file string, v any) error {
+	return decodeWhole(s.dir, folder+"/"+file, v)
 }
 
 // ErrTaken says that another Step took the submission number first.
@@ -100,31 +121,43 @@ var ErrTaken = errors.New("another process is submitting for this sweep right no
 // and writes the intent. ErrTaken means that someone else decided at the same
 // time: the caller looks again.
 func (s *Sweep) Submit(after int, in Intent) (*Submission, error) {
+	return s.submit(subsFolder, after, in)
+}
+
+// Follow is Submit for a job that follows the workers.
+func (s *Sweep) Follow(after int, in Intent) (*Submission, error) {
+	if err := s.dir.Mkdir(followersFolder, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("take submission number: %w", err)
+	}
+	return s.submit(followersFolder, after, in)
+}
+
+func (s *Sweep) submit(in string, after int, intent Intent) (*Submission, error) {
 	number := after + 1
-	folder := "subs/" + strconv.Itoa(number)
+	folder := in + "/" + strconv.Itoa(number)
 	if err := s.dir.Mkdir(folder, dirMode); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil, ErrTaken
 		}
 		return nil, fmt.Errorf("take submission number: %w", err)
 	}
-	if err := syncDir(s.dir, "subs"); err != nil {
+	if err := syncDir(s.dir, in); err != nil {
 		return nil, fmt.Errorf("take submission number: %w", err)
 	}
-	in.Format, in.Time = Format, time.Now().UTC()
-	b, err := encodeWhole(in)
+	intent.Format, intent.Time = Format, time.Now().UTC()
+	b, err := encodeWhole(intent)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := putNew(s.dir, folder+"/intent.json", b); err != nil {
 		return nil, fmt.Errorf("write intent: %w", err)
 	}
-	return &Submission{Number: number, Intent: &in, sweep: s}, nil
+	return &Submission{Number: number, Intent: &intent, sweep: s, in: in}, nil
 }
 
 // Dir returns the submission's absolute folder, for the job's script and logs.
 func (sub *Submission) Dir() string {
-	return sub.sweep.Path() + "/subs/" + strconv.Itoa(sub.Number)
+	return sub.sweep.Path() + "/" + sub.in + "/" + strconv.Itoa(sub.Number)
 }
 
 // Record publishes what became of the intent; the first answer stays.
@@ -134,7 +167,7 @@ func (sub *Submission) Record(a Answer) error {
 	if err != nil {
 		return err
 	}
-	folder := "subs/" + strconv.Itoa(sub.Number)
+	folder := sub.in + "/" + strconv.Itoa(sub.Number)
 	won, err := putNew(sub.sweep.dir, folder+"/answer.json", b)
 	if err != nil {
 		return fmt.Errorf("record answer: %w", err)

@@ -1,0 +1,255 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// slurmRig is a real Slurm of two nodes, a user's folder, and the real binary.
+type slurmRig struct {
+	t   *testing.T
+	bin string
+	dir string
+	in  io.Closer // held: a shell takes the cluster down when this process is gone
+}
+
+// newSlurmRig starts a cluster by deploy/slurm-dev.
+func newSlurmRig(t *testing.T, options ...string) *slurmRig {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a real Slurm: not with -short")
+	}
+	for _, name := range []string{"sbatch", "slurmctld", "slurmd", "munged"} {
+		if _, err := exec.LookPath(name); err != nil {
+			if _, err := os.Stat("/usr/sbin/" + name); err != nil {
+				t.Skipf("needs a Slurm that it can start, and there is no %s: apt-get install slurm-wlm munge", name)
+			}
+		}
+	}
+	script, err := filepath.Abs("../../deploy/slurm-dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "o" + strconv.FormatInt(int64(os.Getpid()), 36)
+	dir := filepath.Join(os.TempDir(), "orch-slurm-test-"+strconv.Itoa(os.Getuid()), name)
+	watch := exec.Command("sh", "-c", `cat >/dev/null; exec "$0" down --name "$1" --dir "$2" 2>/dev/null`, script, name, dir)
+	watch.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	in, err := watch.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watch.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); watch.Wait() })
+	if out, err := exec.Command(script, append([]string{"up", "--name", name, "--dir", dir}, options...)...).CombinedOutput(); err != nil {
+		t.Fatalf("slurm-dev up: %v\n%s", err, out)
+	}
+	t.Setenv("SLURM_CONF", dir+"/slurm.conf")
+	t.Setenv("ORCH_RESULTS", "")
+	t.Setenv("ORCH_LAUNCHER", "")
+	t.Setenv("ORCH_CLUSTER", "none")
+	r := &slurmRig{t: t, dir: t.TempDir(), in: in}
+	r.bin = filepath.Join(r.dir, "orch")
+	build(t, r.bin)
+	return r
+}
+
+// run runs orch in the user's folder and returns both outputs.
+func (r *slurmRig) run(want int, args ...string) string {
+	r.t.Helper()
+	cmd := exec.Command(r.bin, args...)
+	cmd.Dir = r.dir
+	out, err := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		r.t.Fatalf("orch %q exits %d (%v), want %d:\n%s", args, got, err, want, out)
+	}
+	return string(out)
+}
+
+// sweep writes a sweep file of n runs of a shell line.
+func (r *slurmRig) sweep(name string, n int, line string, launcher ...string) string {
+	r.t.Helper()
+	text := fmt.Sprintf("name = %q\n[task]\ncommand = [\"sh\", \"-c\", %q]\n[sweep]\ni = \"range(0,%d)\"\n[launcher]\nname = \"slurm\"\nmem = \"200M\"\n%s\n",
+		name, line, n, strings.Join(launcher, "\n"))
+	file := filepath.Join(r.dir, name+".toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	return file
+}
+
+func (r *slurmRig) path(elem ...string) string {
+	return filepath.Join(append([]string{r.dir, "results"}, elem...)...)
+}
+
+// until waits for a condition, for at most three minutes.
+func (r *slurmRig) until(what string, ok func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(3 * time.Minute); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			logs, _ := filepath.Glob(r.path("*", "followers", "*", "worker-0.log"))
+			for _, l := range logs {
+				b, _ := os.ReadFile(l)
+				r.t.Logf("%s:\n%s", l, b)
+			}
+			r.t.Fatalf("waited in vain for %s\n%s", what, r.slurm("squeue", "-r", "-t", "all"))
+		}
+	}
+}
+
+func (r *slurmRig) slurm(name string, args ...string) string {
+	r.t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+// status returns what orch status says of a sweep.
+func (r *slurmRig) status(sweep string) sweepStatus {
+	r.t.Helper()
+	cmd := exec.Command(r.bin, "status", "--json", sweep)
+	cmd.Dir = r.dir
+	out, err := cmd.Output()
+	var s statusJSON
+	if err != nil || json.Unmarshal(out, &s) != nil || len(s.Sweeps) != 1 {
+		r.t.Fatalf("orch status --json %s = %v\n%s", sweep, err, out)
+	}
+	return s.Sweeps[0]
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// alive counts the user's jobs that wait or run.
+func (r *slurmRig) alive() int {
+	return strings.Count(r.slurm("squeue", "-h", "-r", "-t", "PD,R,CG,CF", "-o", "%i"), "\n")
+}
+
+// TestOnSlurm is what a user types, on a real cluster.
+func TestOnSlurm(t *testing.T) {
+	r := newSlurmRig(t)
+	t.Run("doctor", func(t *testing.T) { r.t = t; testDoctor(r) })
+	t.Run("refused", func(t *testing.T) { r.t = t; testRefused(r) })
+	t.Run("report", func(t *testing.T) { r.t = t; testFollow(r) })
+	t.Run("cancel", func(t *testing.T) { r.t = t; testCancelFollowed(r) })
+	t.Run("wait", func(t *testing.T) { r.t = t; testWaitOnSlurm(r) })
+}
+
+func testDoctor(r *slurmRig) {
+	out := r.run(0, "doctor", "--job", "--timeout=2m")
+	for _, want := range []string{"ok   sbatch ", "ok   controller cluster ", "ok   partition  short: jobs up to 5m00s", "ok   job files  mkdir, O_EXCL, link",
+		"ok   job sees ", "Slurm's commands work on node n"} {
+		if !strings.Contains(out, want) {
+			r.t.Errorf("orch doctor --job does not say %q:\n%s", want, out)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(r.dir, ".orch-doctor-*")); len(left) > 0 || exists(r.path()) {
+		r.t.Errorf("the doctor left %q, and results: %v", left, exists(r.path()))
+	}
+	out = r.run(1, "doctor", "--job", "--launcher=slurm", `launcher.setup=["exit 7"]`, "--timeout=2m")
+	if !strings.Contains(out, "fail job ") || !strings.Contains(out, "setup lines failed") {
+		r.t.Errorf("a setup that fails, and the doctor says\n%s", out)
+	}
+	out = r.run(1, "doctor", "--no-job", "launcher.time=10m", "launcher.partition=short", "--json")
+	var report struct {
+		OK     bool
+		Checks []finding
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil || report.OK {
+		r.t.Errorf("a launcher that the partition does not allow: %v\n%s", err, out)
+	}
+}
+
+func testRefused(r *slurmRig) {
+	file := r.sweep("long", 1, "true", `partition = "short"`, `time = "1h"`)
+	out := r.run(2, "submit", file)
+	if !strings.Contains(out, "partition short ends jobs after 5m") || !strings.Contains(out, `launcher.partition = "main"`) {
+		r.t.Errorf("orch submit of a run that is too long says\n%s", out)
+	}
+	if exists(r.path("long")) {
+		r.t.Error("a refused submit left a sweep behind")
+	}
+}
+
+// The sweep goes on to its report with nobody at the keyboard: though the first
+// workers are killed, and though the first job that follows is.
+func testFollow(r *slurmRig) {
+	file := r.sweep("f", 6, "sleep 1; [ $ORCH_ATTEMPT_PROBE ] || true", "workers = 2")
+	out := r.run(0, "submit", file, "--report")
+	if !strings.Contains(out, "follows the workers") {
+		r.t.Fatalf("orch submit --report says\n%s", out)
+	}
+	r.until("a run that executes", func() bool { return r.status("f").Runs.Running > 0 })
+	r.slurm("scancel", "--signal=KILL", "--full", "--name="+r.intentKey("f", "subs", 1))
+	r.until("the report", func() bool { return exists(r.path("f", "report", "report.html")) })
+	if s := r.status("f"); s.Runs.Done != 6 {
+		r.t.Errorf("%+v, want 6 done", s.Runs)
+	}
+	r.until("an empty queue", func() bool { return r.alive() == 0 })
+	if !exists(r.path("f", "subs", "2")) {
+		r.t.Error("no other workers were asked for after the first were killed")
+	}
+	if out := r.run(0, "fsck", "f"); out == "" {
+		r.t.Error("orch fsck says nothing")
+	}
+}
+
+func (r *slurmRig) intentKey(sweep, folder string, n int) string {
+	r.t.Helper()
+	b, err := os.ReadFile(r.path(sweep, folder, strconv.Itoa(n), "intent.json"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(b), `"key":"`)
+	key, _, ok2 := strings.Cut(after, `"`)
+	if !ok || !ok2 {
+		r.t.Fatalf("no key in %s", b)
+	}
+	return key
+}
+
+func testCancelFollowed(r *slurmRig) {
+	r.run(0, "submit", r.sweep("c", 4, "sleep 600"), "--report")
+	r.until("a run that executes", func() bool { return r.status("c").Runs.Running > 0 })
+	r.run(0, "cancel", "c")
+	r.until("an empty queue", func() bool { return r.alive() == 0 })
+	if s := r.status("c"); s.Runs.Cancelled != 4 {
+		r.t.Errorf("%+v, want 4 cancelled", s.Runs)
+	}
+	if exists(r.path("c", "report")) {
+		r.t.Error("a cancelled sweep was reported all the same")
+	}
+}
+
+func testWaitOnSlurm(r *slurmRig) {
+	begin := time.Now()
+	out := r.run(5, "submit", r.sweep("w", 2, "sleep 20"), "--wait", "--timeout=2s")
+	if took := time.Since(begin); took > 15*time.Second {
+		r.t.Errorf("--wait --timeout=2s took %v", took)
+	}
+	if !strings.Contains(out, "not over after 2s") {
+		r.t.Errorf("--wait --timeout=2s says\n%s", out)
+	}
+	if n := r.alive(); n == 0 {
+		r.t.Error("a wait that timed out ended the workers")
+	}
+	r.run(0, "submit", r.sweep("w", 2, "sleep 20"), "--wait", "--timeout=3m")
+}
