@@ -184,7 +184,7 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 			err = &Failure{Class: results.Failed, Err: fmt.Errorf("panic in trainer %s: %v", t.Name(), p)}
 		}
 	}()
-	run := &Run{Sweep: w.Sweep.Name, ID: r.Run.ID, Name: r.Run.Name, Config: config, Dir: dir.Path, Workdir: r.Header.Provenance.Dir,
+	run := &Run{Sweep: w.Sweep.Name, ID: r.Run.ID, Name: r.Run.Name, Config: config, Dir: dir.Path, Workdir: w.Sweep.Workdir(r.Header), Origin: r.Header.Provenance.Dir,
 		Resume: r.Resume, Threads: w.Threads, GPUs: w.devices(slot), GPU: w.GPU, Log: log, Env: w.Env, Stop: a.stop, Metrics: rec}
 	err = t.Train(a.ctx, run)
 	if err != nil && !errors.Is(err, ErrPreempted) {

@@ -49,7 +49,8 @@ type Run struct {
 	Name    string
 	Config  override.Value  // resolved
 	Dir     string          // the attempt's own folder, absolute; it exists
-	Workdir string          // where submit was typed: a program's working directory
+	Workdir string          // a program's working directory: where submit was typed, or that place in a copy of the code
+	Origin  string          // where submit was typed; empty is Workdir
 	Resume  string          // folder of an earlier attempt's checkpoints, or empty
 	Threads int             // at least 1
 	GPUs    []string        // device names for CUDA_VISIBLE_DEVICES; nil is "not managed"

@@ -24,6 +24,10 @@ func codeOf(f found) []override.Field {
 			orch = h.Orch
 		}
 	}
+	var copied string
+	if c := segmentOf(f).Code; c != nil {
+		copied = c.Hash
+	}
 	dirty := override.NullValue()
 	if pr.Commit != "" {
 		dirty = override.BoolValue(pr.Dirty)
@@ -32,7 +36,7 @@ func codeOf(f found) []override.Field {
 		return override.Field{Key: override.StringValue(name), Val: v}
 	}
 	return []override.Field{field("orch", text(orch)), field("binary", text(clipHash(pr.Binary))), field("commit", text(pr.Commit)), field("dirty", dirty),
-		field("changes", text(clipHash(pr.DirtyHash))), field("go", text(pr.Go)), field("cpu backend", text(cpu)), field("folder", text(pr.Dir))}
+		field("changes", text(clipHash(pr.DirtyHash))), field("copy", text(copied)), field("go", text(pr.Go)), field("cpu backend", text(cpu)), field("folder", text(pr.Dir))}
 }
 
 // clipHash shortens a hash to what people compare.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"orch/sweep/code"
 	"orch/sweep/override"
 )
 
@@ -17,6 +18,7 @@ func diffCommand(p *program) *cli.Command {
 		Description: "Only what differs, unless --all. Exit code 1 if config or code differ.\n" + runHelp,
 		Flags: append([]cli.Flag{resultsFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "what is equal, too"},
+			&cli.BoolFlag{Name: "patch", Aliases: []string{"p"}, Usage: "also how the files of the code differ, as a patch"},
 		}, outputFlags()...),
 		Action: func(c *cli.Context) error { return p.diff(c) },
 	}
@@ -55,6 +57,11 @@ func (p *program) diff(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	changes, patch, err := codeChanges(p.ctx, runs[0], runs[1], c.Bool("patch"))
+	if err != nil {
+		fmt.Fprintf(p.stderr, "orch: the files of the code cannot be compared: %v\n", err)
+	}
+	lines = withFiles(lines, changes)
 	unlike := slices.ContainsFunc(lines, func(d difference) bool { return !d.Equal && d.Part != "result" })
 	if !c.Bool("all") {
 		lines = slices.DeleteFunc(lines, func(d difference) bool { return d.Equal })
@@ -70,7 +77,8 @@ func (p *program) diff(c *cli.Context) error {
 			A      string       `json:"a"`
 			B      string       `json:"b"`
 			Lines  []difference `json:"lines"`
-		}{"orch.diff/1", a, b, lines})
+			Patch  string       `json:"patch,omitempty"`
+		}{"orch.diff/1", a, b, lines, string(patch)})
 	case len(lines) == 0 && format == "table":
 		fmt.Fprintf(p.stdout, "%s and %s have the same config, code and results\n", a, b)
 	default:
@@ -87,6 +95,9 @@ func (p *program) diff(c *cli.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(patch) > 0 && (format == "table" || format == "tsv") {
+		fmt.Fprintf(p.stdout, "\n%s", patch)
 	}
 	if unlike {
 		return quiet(exitFailed)
@@ -148,4 +159,29 @@ func differences(a, b found) ([]difference, error) {
 		add("result", name, metricOf(a.st, name), metricOf(b.st, name))
 	}
 	return lines, nil
+}
+
+// withFiles adds the files that are not the same in the code of both runs,
+// behind what else is known of the code.
+func withFiles(lines []difference, changes []code.Change) []difference {
+	at := len(lines)
+	for i, d := range lines {
+		if d.Part == "code" {
+			at = i + 1
+		}
+	}
+	var files []difference
+	for _, c := range changes {
+		d := difference{Part: "code", Key: c.Path, A: override.StringValue("has it"), B: override.StringValue("has it")}
+		switch c.How {
+		case "added":
+			d.A = override.NullValue()
+		case "deleted":
+			d.B = override.NullValue()
+		default:
+			d.B = override.StringValue("has another")
+		}
+		files = append(files, d)
+	}
+	return slices.Insert(lines, at, files...)
 }

@@ -25,6 +25,7 @@ var imports = map[string][]string{
 	"launcher/launchertest": {"launcher"},
 	"sweep/override":        {},
 	"sweep/results":         {"sweep/override"},
+	"sweep/code":            {},
 	"sweep/compose":         {"sweep/override"},
 	"sweep":                 {"sweep/override", "sweep/results", "sweep/compose", "configs"},
 	"sweep/hydra":           {"sweep/override", "sweep/compose"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/user"
 	"slices"
 	"strings"
@@ -134,12 +135,17 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 		}
 		stopped = nil
 	}
+	o, err := p.retryFrom(s)
+	if err != nil {
+		return err
+	}
+	o.Workers = m.workers
 	r, err := dispatch.Retry(s, func(st results.RunState) bool {
 		if runs != nil {
 			return slices.ContainsFunc(runs, func(r *results.RunState) bool { return r.Run.ID == st.Run.ID })
 		}
 		return st.State == results.StateFailed || !c.Bool("failed") && (st.State == results.StateCancelled || st.State == results.StateHeld)
-	}, cause, dispatch.Publication{Provenance: p.provenance(), Workers: m.workers})
+	}, cause, o)
 	if err != nil {
 		return fmt.Errorf("sweep %s: %w", s.Name, err)
 	}
@@ -148,6 +154,29 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 		fmt.Fprintf(p.stdout, "%s: nothing starts, for the sweep is stopped (%s: %s): orch retry %s lets it go\n", s.Name, stopped.Action, stopped.Cause, s.Name)
 	}
 	return nil
+}
+
+// retryFrom says with what code runs are tried again: with that which lies now
+// where they were submitted from. Who retries has mended something.
+func (p *program) retryFrom(s *results.Sweep) (dispatch.Publication, error) {
+	plan, err := s.Plan()
+	if err != nil {
+		return dispatch.Publication{}, fmt.Errorf("sweep %s: %w", s.Name, err)
+	}
+	if len(plan.Segments) == 0 {
+		return dispatch.Publication{Provenance: p.provenance("").Provenance}, nil
+	}
+	h := plan.Segments[len(plan.Segments)-1].Header
+	from := p.provenance(h.Provenance.Dir)
+	o := dispatch.Publication{Provenance: from.Provenance, Changes: from.changes}
+	if h.Code != nil {
+		if _, err := os.Stat(from.Dir); err != nil {
+			fmt.Fprintf(p.stderr, "orch: %s cannot be seen from here, so the runs use the copy of the code that they have\n", from.Dir)
+		} else {
+			o.Code = p.copyCode(s, from.Dir, h.Bases)
+		}
+	}
+	return o, nil
 }
 
 // eachTarget calls f for every sweep that the words name or have runs of; of a

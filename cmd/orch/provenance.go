@@ -2,69 +2,53 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
+	"orch/sweep/code"
 	"orch/sweep/results"
 )
+
+// scene is where a submission comes from.
+type scene struct {
+	results.Provenance
+	changes []byte // the patch against the commit
+}
 
 // lookAround finds out in the background where a submission comes from, as the
 // first thing that a command does which will need it: git takes as long as all
 // the rest of submitting one run. What it returns waits for the answer.
-func (p *program) lookAround() (provenance func() results.Provenance) {
-	found := make(chan results.Provenance, 1)
-	go func() { found <- p.provenance() }()
-	return sync.OnceValue(func() results.Provenance { return <-found })
+func (p *program) lookAround() (provenance func() scene) {
+	found := make(chan scene, 1)
+	go func() { found <- p.provenance("") }()
+	return sync.OnceValue(func() scene { return <-found })
 }
 
-// provenance collects where a submission comes from. What cannot be found out,
+// provenance collects where a submission comes from, and what code lies in dir,
+// which is the working directory if it is empty. What cannot be found out,
 // because there is no git or no work tree, stays empty.
-func (p *program) provenance() results.Provenance {
-	pr := results.Provenance{Time: time.Now().UTC().Truncate(time.Second), Command: p.args, Orch: version + " " + commit(), Go: runtime.Version()}
+func (p *program) provenance(dir string) scene {
+	pr := results.Provenance{Time: time.Now().UTC().Truncate(time.Second), Command: p.args, Orch: version + " " + commit(), Go: runtime.Version(), Dir: dir}
 	pr.Host, _ = os.Hostname()
-	pr.Dir, _ = os.Getwd()
+	if dir == "" {
+		pr.Dir, _ = os.Getwd()
+	}
 	if u, err := user.Current(); err == nil {
 		pr.User = u.Username
 	}
 	pr.Binary = binaryID()
-	rev, ok := git(p.ctx, pr.Dir, "rev-parse", "HEAD")
-	if !ok {
-		return pr
-	}
-	pr.Commit = strings.TrimSpace(string(rev))
-	if changes, ok := git(p.ctx, pr.Dir, "status", "--porcelain", "--untracked-files=no"); ok && len(changes) > 0 {
-		pr.Dirty = true
-		if diff, ok := git(p.ctx, pr.Dir, "diff", "HEAD"); ok {
-			sum := sha256.Sum256(diff)
-			pr.DirtyHash = hex.EncodeToString(sum[:])
-		}
-	}
-	return pr
-}
-
-// git runs a git command that only reads. It takes no locks, asks nothing and
-// has a deadline: a work tree on a slow disk must not hold up a submission.
-func git(ctx context.Context, dir string, args ...string) ([]byte, bool) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", append([]string{"--no-optional-locks", "-C", dir}, args...)...)
-	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	err := cmd.Run()
-	return out.Bytes(), err == nil
+	state := code.Look(p.ctx, pr.Dir)
+	pr.Commit, pr.Dirty, pr.DirtyHash, pr.DirtyNote = state.Commit, state.Dirty, state.Hash, state.Note
+	return scene{pr, state.Changes}
 }
 
 // binaryID returns what identifies this program: the hash of its content that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -20,14 +21,15 @@ func yesFlag() cli.Flag {
 func pruneCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "prune",
-		Usage:     "free space: checkpoints of finished runs, uncounted attempts",
+		Usage:     "free space: checkpoints of finished runs, uncounted attempts, old copies of code",
 		ArgsUsage: "[SWEEP...]",
-		Description: "Shows sizes and asks first. It removes files below runs/ only: every result,\n" +
+		Description: "Shows sizes and asks first. It removes files below runs/ and code/ only: every result,\n" +
 			"every counted log and all that the tables come from stays. Runs that may\n" +
 			"go on keep their checkpoints; failed runs keep the attempt that counts.",
 		Flags: []cli.Flag{resultsFlag(), yesFlag(),
 			&cli.BoolFlag{Name: "checkpoints", Usage: "only checkpoints"},
 			&cli.BoolFlag{Name: "attempts", Usage: "only attempts that do not count"},
+			&cli.BoolFlag{Name: "code", Usage: "only copies of code that neither a result nor an open run needs"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show the sizes and remove nothing"},
 		},
 		Action: func(c *cli.Context) error { return p.prune(c) },
@@ -52,6 +54,7 @@ func (p *program) prune(c *cli.Context) error {
 		waste []results.Waste
 	}
 	var parts []part
+	picked := c.Bool("checkpoints") || c.Bool("attempts") || c.Bool("code")
 	g := &grid{heads: []string{"sweep", "what", "runs", "files", "size"}, right: []bool{false, false, true, true, true}}
 	var all int64
 	for _, s := range sweeps {
@@ -64,13 +67,13 @@ func (p *program) prune(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		waste, err := s.Waste(v.states)
+		waste, err := s.Waste(v.sn.Plan, v.states)
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", s.Name, err)
 		}
 		var kept []results.Waste
-		for _, kind := range []results.WasteKind{results.WasteCheckpoints, results.WasteAttempt} {
-			if c.Bool("checkpoints") && !c.Bool("attempts") && kind != results.WasteCheckpoints || c.Bool("attempts") && !c.Bool("checkpoints") && kind != results.WasteAttempt {
+		for _, kind := range []results.WasteKind{results.WasteCheckpoints, results.WasteAttempt, results.WasteCode} {
+			if flag := map[results.WasteKind]string{results.WasteCheckpoints: "checkpoints", results.WasteAttempt: "attempts", results.WasteCode: "code"}[kind]; picked && !c.Bool(flag) {
 				continue
 			}
 			runs, files, bytes := map[string]bool{}, 0, int64(0)
@@ -83,11 +86,14 @@ func (p *program) prune(c *cli.Context) error {
 				}
 			}
 			if len(runs) > 0 {
-				what := "checkpoints of finished runs"
-				if kind == results.WasteAttempt {
+				what, n := "checkpoints of finished runs", override.IntValue(int64(len(runs)))
+				switch kind {
+				case results.WasteAttempt:
 					what = "attempts that do not count"
+				case results.WasteCode:
+					what, n = "copies of code that no run needs", override.NullValue()
 				}
-				g.rows = append(g.rows, []cell{{value: override.StringValue(s.Name)}, {value: override.StringValue(what)}, {value: override.IntValue(int64(len(runs)))},
+				g.rows = append(g.rows, []cell{{value: override.StringValue(s.Name)}, {value: override.StringValue(what)}, {value: n},
 					{value: override.IntValue(int64(files))}, {value: override.IntValue(bytes), text: bytesText(bytes)}})
 				all += bytes
 			}
@@ -112,11 +118,20 @@ func (p *program) prune(c *cli.Context) error {
 	var errs []error
 	freed := int64(0)
 	for _, part := range parts {
-		if _, err := p.idle(part.s, "prune"); err != nil { // somebody may have submitted while the user thought
+		v, err := p.idle(part.s, "prune") // somebody may have submitted while the user thought
+		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
+		still, err := part.s.Waste(v.sn.Plan, v.states)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweep %s: %w", part.s.Name, err))
+			continue
+		}
 		for _, w := range part.waste {
+			if !slices.ContainsFunc(still, func(x results.Waste) bool { return x.Path == w.Path }) {
+				continue
+			}
 			if err := part.s.Prune(w); err != nil {
 				errs = append(errs, fmt.Errorf("sweep %s: %w", part.s.Name, err))
 				continue

@@ -52,7 +52,7 @@ func (p *program) submit(c *cli.Context) error {
 }
 
 // execute publishes a plan and drives it to its end.
-func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, provenance func() results.Provenance) error {
+func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, provenance func() scene) error {
 	if os.Geteuid() == 0 {
 		fmt.Fprintln(p.stderr, "orch: running as root: the results will belong to root")
 	}
@@ -67,7 +67,9 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
-	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: provenance(), Source: x.source, Workers: m.workers})
+	from := provenance()
+	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes,
+		Source: x.source, Workers: m.workers, Code: p.copyCode(s, from.Dir, x.plan.Bases)})
 	m.close()
 	if err != nil {
 		return err

@@ -16,6 +16,11 @@ type Publication struct {
 	Kind       results.Kind // KindPlan, KindAdd or KindRerun
 	Provenance results.Provenance
 	Source     []byte // the sweep file as given, or nil
+	Changes    []byte // the patch against the provenance's commit, or nil
+
+	// Code, if it is not nil, copies the code that the runs' programs start in.
+	// It is called only if there is something to publish.
+	Code func() (*results.Code, error)
 
 	// Workers returns how many workers a resource request can have at once and
 	// how many runs each executes at a time, for the sizes of blocks; known
@@ -73,7 +78,7 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	}
 	pub := &Published{}
 	h := plan.Header()
-	h.Kind, h.Provenance = o.Kind, o.Provenance
+	h.Kind, h.Provenance, h.Changes = o.Kind, o.Provenance, o.Changes
 	for k := range h.Groups {
 		h.Groups[k].Key = results.GroupKey(h.Groups[k].Launcher)
 	}
@@ -111,7 +116,7 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		switch st.State {
 		case results.StateDone:
 			pub.Done++
-			if a := st.Attempts[st.Counted]; a.Holder != nil && a.Holder.Orch != "" && a.Holder.Orch != o.Provenance.Orch {
+			if otherCode(&st, &o.Provenance) {
 				pub.OtherCode++
 			}
 		case results.StateFailed:
@@ -146,6 +151,13 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	for at, key := range adopt {
 		h.Adopts = append(h.Adopts, results.Adoption{Segment: at[0], Group: at[1], Key: key})
 	}
+	if o.Code != nil {
+		code, err := o.Code()
+		if err != nil {
+			return nil, fmt.Errorf("sweep %s: %w", s.Name, err)
+		}
+		h.Code = code
+	}
 	specs := func(yield func(results.RunSpec, error) bool) {
 		for spec, err := range plan.Specs() {
 			if err == nil {
@@ -162,6 +174,23 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		return nil, fmt.Errorf("sweep %s: %w", s.Name, err)
 	}
 	return pub, nil
+}
+
+// otherCode reports whether a result was computed by other code than there is
+// now: of orch, or of the program's work tree, as far as both are known.
+func otherCode(st *results.RunState, now *results.Provenance) bool {
+	a := &st.Attempts[st.Counted]
+	if a.Holder != nil && a.Holder.Orch != "" && a.Holder.Orch != now.Orch {
+		return true
+	}
+	if len(st.Run.Tries) == 0 || now.Commit == "" {
+		return false
+	}
+	seg := st.Run.Tries[len(st.Run.Tries)-1].Segment
+	if _, program := seg.Bases[st.Run.Spec.Base].Lookup("task"); !program || seg.Provenance.Commit == "" {
+		return false
+	}
+	return seg.Provenance.Commit != now.Commit || seg.Provenance.DirtyHash != now.DirtyHash
 }
 
 // sameHeader reports whether a new segment would say nothing new besides its

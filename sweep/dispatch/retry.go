@@ -35,7 +35,9 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 	h := *header
 	h.Kind, h.Cause, h.Provenance = results.KindRetry, cause, o.Provenance
 	h.Bases, h.Choices, h.Groups, h.Adopts = nil, nil, nil, nil
+	h.Changes = o.Changes
 	r := &Retried{}
+	before := header // of the newest try among those that are repeated
 	var specs []results.RunSpec
 	offset := map[*results.Segment]int{} // of a segment's bases among the new ones
 	group := map[string]int{}
@@ -60,6 +62,9 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 			for len(h.Choices) < len(h.Bases) { // a segment that swept no group
 				h.Choices = append(h.Choices, override.NullValue())
 			}
+		}
+		if last := st.Run.Tries[len(st.Run.Tries)-1].Segment; last.Number > before.Number {
+			before = &last.Header
 		}
 		key := sn.Plan.Key(st.Run.Tries[len(st.Run.Tries)-1].Block)
 		table := sn.Plan.Group(key).Launcher
@@ -100,7 +105,18 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 		}
 		g.Single = oneByOne(g.Launcher) || results.SingleBlocks(n, g.Workers, known)
 	}
+	// Wherever the retry was typed, programs start where submit was, and unless a
+	// person retries, who may have mended something, with the code of then.
+	h.Provenance.Dir, h.Code = before.Provenance.Dir, before.Code
+	if o.Provenance.Time.IsZero() {
+		h.Provenance = before.Provenance
+	}
 	var err error
+	if o.Code != nil {
+		if h.Code, err = o.Code(); err != nil {
+			return nil, fmt.Errorf("sweep %s: %w", s.Name, err)
+		}
+	}
 	r.Segment, err = s.Publish(h, func(yield func(results.RunSpec, error) bool) {
 		for _, spec := range specs {
 			if !yield(spec, nil) {

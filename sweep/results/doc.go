@@ -15,10 +15,13 @@
 //
 //	ORCH-TREE                       published: what makes the folder a tree
 //	bin/orch-<hash>                 binaries that workers run
+//	bin/<hash>/orch                 link to it, by the name that programs call
 //	backends/<backend>/             what launchers remember; no part of this format
 //	<sweep>/
 //	  plans/<n>/plan.jsonl          segment n of the plan, n = 1, 2, ...
 //	  plans/<n>/sweep.toml          the sweep file as given; may be missing
+//	  plans/<n>/changes.diff        what git diff said then; may be missing
+//	  code/<hash>/                  copy of a working tree that programs start in, see [Sweep.KeepCode]
 //	  subs/<n>/intent.json          published: what a Step was about to ask of a launcher
 //	  subs/<n>/answer.json          published: what became of it
 //	  subs/<n>/...                  scripts and logs of the job

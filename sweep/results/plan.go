@@ -29,8 +29,9 @@ type Segment struct {
 }
 
 const (
-	planFile  = "plan.jsonl"
-	sweepFile = "sweep.toml"
+	planFile    = "plan.jsonl"
+	sweepFile   = "sweep.toml"
+	changesFile = "changes.diff"
 )
 
 // Publish writes a new plan segment and returns its number. The folder is
@@ -113,6 +114,11 @@ func (s *Sweep) segmentNumbers() ([]int, error) {
 func (s *Sweep) writeSegment(folder string, h Header, specs iter.Seq2[RunSpec, error], source []byte) error {
 	if source != nil {
 		if err := Again(func() error { return writeFile(s.dir, folder+"/"+sweepFile, source) }); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	if len(h.Changes) > 0 {
+		if err := Again(func() error { return writeFile(s.dir, folder+"/"+changesFile, h.Changes) }); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

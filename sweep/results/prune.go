@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Waste is something below runs/ that a sweep does not need any more: a run's
-// folder holds only what people and programs left there, never what the
+// Waste is something below runs/ or code/ that a sweep does not need any more:
+// a run's folder holds only what people and programs left there, never what the
 // protocol rests on.
 type Waste struct {
 	Kind    WasteKind
@@ -34,15 +34,22 @@ const (
 	// WasteAttempt is an attempt of an ended run other than the one that
 	// counts: its log, its checkpoints, what the program left.
 	WasteAttempt WasteKind = "attempt"
+	// WasteCode is a copy of code that no result came from and no run will use.
+	WasteCode WasteKind = "code"
 )
+
+var codeName = regexp.MustCompile(`^code/[0-9a-f]{16}$`)
 
 var attemptName = regexp.MustCompile(`^(r[0-9]+)?a[0-9]+$`)
 
 // Waste finds what can be removed, in the order of the states. Runs that may
 // still go on keep everything, since a later attempt resumes from an earlier
 // one. Names that orch did not make are left alone.
-func (s *Sweep) Waste(states []RunState) ([]Waste, error) {
-	var list []Waste
+func (s *Sweep) Waste(plan *Plan, states []RunState) ([]Waste, error) {
+	list, err := s.spareCode(plan, states)
+	if err != nil {
+		return nil, err
+	}
 	begun, err := nameSet(s.dir, "runs")
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
@@ -124,8 +131,14 @@ func (s *Sweep) size(name string) (files int, bytes int64, err error) {
 }
 
 // Prune removes a piece of waste. It refuses any path but that of an attempt's
-// folder or of its checkpoints.
+// folder, of its checkpoints, or of a copy of code.
 func (s *Sweep) Prune(w Waste) error {
+	if w.Kind == WasteCode && codeName.MatchString(w.Path) {
+		if err := s.dir.RemoveAll(w.Path); err != nil {
+			return fmt.Errorf("prune %s: %w", w.Path, err)
+		}
+		return nil
+	}
 	attempt := path.Join("runs", w.Run, w.Attempt)
 	if w.Path != attempt && w.Path != attempt+"/"+CheckpointsDir || path.Dir(path.Dir(attempt)) != "runs" || !attemptName.MatchString(w.Attempt) {
 		return fmt.Errorf("prune %q: not the folder of an attempt", w.Path)

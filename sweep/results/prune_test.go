@@ -68,7 +68,7 @@ func TestWaste(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waste, err := s.Waste(sn.Derive())
+	waste, err := s.Waste(sn.Plan, sn.Derive())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestWaste(t *testing.T) {
 			t.Errorf("Prune took what is no waste: %v", err)
 		}
 	}
-	if waste, err := s.Waste(sn.Derive()); err != nil || len(waste) > 0 {
+	if waste, err := s.Waste(sn.Plan, sn.Derive()); err != nil || len(waste) > 0 {
 		t.Errorf("Waste after pruning = %v, %v, want none", waste, err)
 	}
 }

@@ -38,6 +38,8 @@ type Header struct {
 	Volatile   []string         `json:"volatile"`          // keys that are no part of a run's identity
 	Adopts     []Adoption       `json:"adopts,omitempty"`  // blocks of earlier segments that other groups serve from now on
 	Cause      string           `json:"cause,omitempty"`   // why this segment exists, for retries
+	Code       *Code            `json:"code,omitempty"`    // the copy of the code that its runs execute; nil: they start where submit was typed
+	Changes    []byte           `json:"-"`                 // the patch against Provenance.Commit, a file of its own; see [Sweep.Changes]
 }
 
 // Adoption says that the blocks of a group of an earlier segment are served by
@@ -88,6 +90,7 @@ type Provenance struct {
 	Commit    string    `json:"commit,omitempty"` // git commit of Dir, if it is in a work tree
 	Dirty     bool      `json:"dirty,omitempty"`
 	DirtyHash string    `json:"dirty_hash,omitempty"` // SHA-256 of the diff against the commit
+	DirtyNote string    `json:"dirty_note,omitempty"` // what the kept diff leaves out
 }
 
 // RunSpec is one run of a segment.

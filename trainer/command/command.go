@@ -85,7 +85,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	p, err := c.start(&s)
 	if err != nil {
 		log.close()
-		return badSetup(startProblem(s, err))
+		return badSetup(startProblem(s, r, err))
 	}
 	g := &gathered{to: r.Metrics, dir: r.Dir, earlier: before}
 	w := &watch{task: t, run: r, p: p, log: log, tail: tailer{g: g}}
@@ -233,9 +233,12 @@ func (e *lookupError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *lookupError) Unwrap() error { return e.err }
 
 // startProblem explains why a program did not start, with the fix.
-func startProblem(s spec, err error) error {
+func startProblem(s spec, r *trainer.Run, err error) error {
 	if s.dir != "" {
 		if info, e := os.Stat(s.dir); e != nil || !info.IsDir() {
+			if r.Origin != "" && r.Origin != r.Workdir {
+				return fmt.Errorf("the copy of the code, %s, is gone; orch retry makes a new one", s.dir)
+			}
 			return fmt.Errorf("working directory %s does not exist on this machine; set task.workdir, or submit from a folder that all nodes see", s.dir)
 		}
 	}

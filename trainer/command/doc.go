@@ -34,6 +34,14 @@
 // for the place where they stand. There a shell variable is ${{HOME}}. The
 // program starts in the folder where submit was typed; workdir changes that.
 //
+// With snapshot = true it starts in the same place of a copy of the code that was
+// made at submit, so that an edit changes nothing for runs that still wait. The
+// copy has what git tracks or would track (package orch/sweep/code has the
+// rules), or with snapshot = ["src", "*.py"] what is listed; all else is there as
+// a link. It is shared and its files are read-only: what a program writes belongs
+// into its run folder. A package that Python finds elsewhere, by PYTHONPATH or
+// pip install -e, is not the copied one.
+//
 // # What the program is told
 //
 // It inherits the user's environment and finds, besides [task.env], which wins

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -83,7 +84,7 @@ func (t *task) environment(r *trainer.Run, dir string, inherited []string) ([]st
 	e.set(MetricsVariable, filepath.Join(r.Dir, metricsFile))
 	threads, _ := vals("threads")
 	e.set("ORCH_THREADS", threads)
-	e.set("ORCH_SUBMIT_DIR", r.Workdir)
+	e.set("ORCH_SUBMIT_DIR", cmp.Or(r.Origin, r.Workdir))
 	for _, name := range threadVariables {
 		e.set(name, threads)
 	}

@@ -31,7 +31,7 @@ type variableSetting struct {
 }
 
 // Keys of [task], in the order in which the documentation has them.
-var taskKeys = []string{"command", "shell", "workdir", "outputs", "metrics", "env", "stop_signal", "stop_grace", "timeout", "stall"}
+var taskKeys = []string{"command", "shell", "workdir", "outputs", "metrics", "env", "stop_signal", "stop_grace", "timeout", "stall", "snapshot"}
 
 // Signals that stop_signal may name. SIGKILL is not among them: it leaves no
 // time for a checkpoint.
@@ -89,6 +89,11 @@ func readTask(config override.Value) (*task, []error) {
 	}
 	if v, ok := get("stop_grace"); ok {
 		t.stopGrace = r.duration("task.stop_grace", v, 0)
+	}
+	if v, ok := get("snapshot"); ok {
+		if _, _, err := Snapshot(v); err != nil {
+			r.bad("task.snapshot", v, err.Error(), "")
+		}
 	}
 	if v, ok := get("timeout"); ok {
 		t.timeout = r.duration("task.timeout", v, 1)
@@ -291,4 +296,25 @@ func (r *taskReader) duration(key string, v override.Value, least time.Duration)
 		r.bad(key, v, fmt.Sprintf("is %s, want more", s), "")
 	}
 	return d
+}
+
+// Snapshot reads task.snapshot: whether the code is copied at submit, and which
+// files, none for all that git does not ignore.
+func Snapshot(v override.Value) (wanted bool, only []string, err error) {
+	switch v.Kind() {
+	case override.Null:
+		return false, nil, nil
+	case override.Bool:
+		return v.Bool(), nil, nil
+	case override.List:
+		for _, e := range v.List() {
+			s, ok := e.Str()
+			if !ok || !filepath.IsLocal(s) {
+				return false, nil, fmt.Errorf("holds %s, want files, folders or patterns of the folder where you submit", e.Text())
+			}
+			only = append(only, s)
+		}
+		return len(only) > 0, only, nil
+	}
+	return false, nil, fmt.Errorf(`is %s, want true, false, or a list such as ["src", "*.py"]`, v.Text())
 }
