@@ -34,7 +34,6 @@ type row struct {
 type checks struct {
 	fsck, recounts, results int
 	began                   time.Time
-	failed                  bool
 }
 
 func checksOf(t testing.TB) *checks {

@@ -157,8 +157,8 @@ func TestKillTrainings(t *testing.T) {
 	if real {
 		set = "MNIST"
 	}
-	figure(t, "%s, %d samples, %d epochs: %d kills, %d runs resumed, after %d updates on average; %d of %d runs equal to the bit",
-		set, samples, epochs, kills, resumed, after, equal, len(want))
+	survived(t, "kill -9 of a training", kills, "%s, %d samples, %d epochs: %d runs resumed, after %d updates on average; %d of %d runs equal to the bit",
+		set, samples, epochs, resumed, after, equal, len(want))
 }
 
 // training waits for a worker that trains such a model, has written a
