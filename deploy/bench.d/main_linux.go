@@ -1,6 +1,10 @@
 // Command bench.d is what deploy/bench measures with.
 //
 //	bench.d exec N P DIR        run /bin/true N times, P at once, output to files: the floor
+//	bench.d first CMD...        run a command once, as a bare Go program does: the floor of a start
+//	bench.d parse TREE          read a tree's plans and journals with encoding/json, on all cores
+//	bench.d fold TREE OUT       the same, and write as many bytes as the tables have, synced, to OUT
+//	bench.d copy FILE OUT       read, hash, write and sync a file: the floor of publishing a plan
 //	bench.d time CMD...         run a command: wall and CPU milliseconds, largest MiB
 //	bench.d until TEXT CMD...   the same until its standard error says TEXT; then interrupt it
 //	bench.d mount RTT DIR MNT   DIR on MNT through FUSE, as a file server that is RTT away
@@ -32,6 +36,16 @@ func run(args []string) error {
 		n, _ := strconv.Atoi(args[1])
 		p, _ := strconv.Atoi(args[2])
 		return loop(n, p, args[3])
+	case len(args) > 1 && args[0] == "first":
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Stdout = os.Stdout
+		return cmd.Run()
+	case len(args) == 2 && args[0] == "parse":
+		return parse(args[1])
+	case len(args) == 3 && args[0] == "fold":
+		return fold(args[1], args[2])
+	case len(args) == 3 && args[0] == "copy":
+		return copySynced(args[1], args[2])
 	case len(args) > 1 && args[0] == "time":
 		return measure(args[1:], "")
 	case len(args) > 2 && args[0] == "until":
