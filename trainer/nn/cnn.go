@@ -7,6 +7,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
+func init() { models["cnn"] = cnn }
+
 // cnn is a small convolutional network: for each of model.channels a
 // convolution with 3x3 pixels, ReLU and 2x2 max-pool, then a dense layer of
 // model.width units and the output.

@@ -6,6 +6,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
+func init() { models["cnn_seed"] = cnnSeed }
+
 // cnnSeed is a wider convolutional network: for each of model.channels a
 // convolution with 3x3 pixels and ReLU, the last one followed by a 2x2
 // max-pool; then dropout, and a stack of linear layers as in mlp.

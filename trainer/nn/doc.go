@@ -24,9 +24,9 @@
 // a model that mixes both must not have a stock op produce a parameter's
 // gradient.
 //
-// Adding to it takes one file and one line in the table at the top of the
-// file that declares the function type: a model in model.go, an optimiser in
-// optimizer.go, a learning rate schedule in schedule.go. What is trained for,
+// Adding a model takes one file, which puts itself into the table of model.go;
+// logistic.go is the smallest. An optimiser takes one file and a line in
+// optimizer.go, a learning rate schedule one in schedule.go. What is trained for,
 // classes or numbers, is an [objective]. Params in params.go is the one
 // description of all parameters.
 //

@@ -2,6 +2,8 @@ package nn
 
 import G "gorgonia.org/gorgonia"
 
+func init() { models["logistic"] = logistic }
+
 // logistic is (multinomial) logistic regression, the baseline for classes: one
 // linear layer under softmax cross entropy. The problem is convex, so all
 // weights start at 0 and the seed decides only split and order.

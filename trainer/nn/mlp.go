@@ -7,6 +7,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
+func init() { models["mlp"] = mlp }
+
 // mlp is a multi-layer perceptron: p.Layers linear layers with ReLU between
 // them, all hidden ones p.Width wide. Weights start uniform in
 // ±sqrt(6/inputs), which keeps the variance of activations from layer to layer

@@ -8,14 +8,9 @@ import (
 )
 
 // models are the known kinds of model: `model.kind`. Each adds itself to a
-// graph, from x [batch, features] to the returned [batch, outputs].
-var models = map[ModelKind]func(b *builder, p *Model, x *G.Node, outputs int) (*G.Node, error){
-	"mlp":      mlp,
-	"cnn":      cnn,
-	"cnn_seed": cnnSeed,
-	"logistic": logistic,
-	"linear":   linearRegression,
-}
+// graph, from x [batch, features] to the returned [batch, outputs]. A new one is
+// a file that puts itself into this table, as the others do.
+var models = map[ModelKind]func(b *builder, p *Model, x *G.Node, outputs int) (*G.Node, error){}
 
 // ModelKind names an entry of the table of models.
 type ModelKind string
