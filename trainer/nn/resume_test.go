@@ -62,6 +62,47 @@ func TestResumeAtEveryStep(t *testing.T) {
 	}
 }
 
+// TestResumeEveryCombination stops one run of each optimiser with each schedule,
+// with and without early stopping, accumulation and dropout, at one update in
+// the middle of an epoch or at its end.
+func TestResumeEveryCombination(t *testing.T) {
+	every := 1
+	if testing.Short() || race {
+		every = 5 // which is prime to all factors: each value occurs with each other
+	}
+	n := 0
+	for _, optimizer := range OptimizerName("").Choices() {
+		for _, schedule := range ScheduleName("").Choices() {
+			for _, patience := range []int{0, 2} {
+				for _, accumulate := range []int{1, 2} {
+					for _, dropout := range []float64{0, 0.3} {
+						if n++; n%every != 0 {
+							continue
+						}
+						update := int64(1 + n%6)
+						name := fmt.Sprintf("%s %s patience %d accumulate %d dropout %v update %d", optimizer, schedule, patience, accumulate, dropout, update)
+						t.Run(name, func(t *testing.T) {
+							t.Parallel()
+							c := config(t, "training.optimizer", optimizer, "training.schedule", schedule, "training.patience", patience,
+								"training.accumulate", accumulate, "model.dropout", dropout, "training.weight_decay", 0.01, "training.lr", 0.03,
+								"training.lr_every", 1, "training.lr_patience", 1, "training.min_delta", 0.05, "training.epochs", 4,
+								"training.evaluate", "best", "data.train_samples", 330, "training.batch", 110/accumulate, "training.clip_norm", 2)
+							whole, want := attempt(t, c)
+							if err := New().Train(context.Background(), whole); err != nil {
+								t.Fatal(err)
+							}
+							stopAndResume(t, c, update, whole, want)
+						})
+					}
+				}
+			}
+		}
+	}
+	if want := 96; n != want {
+		t.Errorf("%d combinations, want %d: there is a new optimiser or schedule", n, want)
+	}
+}
+
 // stopAndResume stops a run after an update and compares the resumed run with
 // the uninterrupted one.
 func stopAndResume(t *testing.T, c override.Value, update int64, whole *trainer.Run, want *record) {
