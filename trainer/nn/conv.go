@@ -2,6 +2,9 @@ package nn
 
 import (
 	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
 )
@@ -41,8 +44,46 @@ type conv struct {
 	wantDX  bool // x is computed, so that its gradient is needed
 	batch   int
 
-	z []float32 // before pooling: of all images to train, else of one
-	convScratch
+	z []float32 // before pooling: of all images to train, else of one for each thread
+
+	workers []convWorker // one for each thread
+}
+
+// convWorker is what a thread needs to itself.
+type convWorker struct {
+	gemm    multiplier
+	x, back convScratch // of the images, and of their gradients
+}
+
+// images calls f for each image of a batch, on as many threads as the run has.
+// Each thread takes neighbouring images, and no image depends on another, so
+// that threads change no bit. A panic in one of them is thrown here, where
+// [guarded] waits for it.
+func (o *conv) images(f func(w *convWorker, thread, image int)) {
+	n := len(o.workers)
+	var others sync.WaitGroup
+	var panicked atomic.Value
+	for t := 1; t < n; t++ {
+		others.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+				}
+			}()
+			for i := o.batch * t / n; i < o.batch*(t+1)/n; i++ {
+				f(&o.workers[t], t, i)
+			}
+		})
+	}
+	func() {
+		defer others.Wait() // also if f panics: the others use what this op owns
+		for i := range o.batch / n {
+			f(&o.workers[0], 0, i)
+		}
+	}()
+	if p := panicked.Load(); p != nil {
+		panic(p)
+	}
 }
 
 // convScratch is memory for some rows of one image.
@@ -59,10 +100,16 @@ func (b *builder) conv(x *G.Node, in picture, w, bias *G.Node, pool bool) (*G.No
 	if out.size() == 0 {
 		return nil, out, fmt.Errorf("an image of %dx%d pixels is too small to pool", in.height, in.width)
 	}
+	o.workers = make([]convWorker, max(1, min(b.gemm.threads, o.batch)))
+	for t := range o.workers {
+		o.workers[t].gemm.kernel = b.gemm.kernel
+	}
 	if pool {
 		n := in.pixels() * o.outputs
 		if b.training {
 			n *= o.batch
+		} else {
+			n *= len(o.workers)
 		}
 		o.z = make([]float32, n)
 	}
@@ -79,45 +126,48 @@ func (o *conv) out() picture {
 }
 
 // before returns the output before pooling of one image.
-func (o *conv) before(i int) []float32 {
+func (o *conv) before(thread, image int) []float32 {
 	n := o.in.pixels() * o.outputs
 	if !o.b.training {
-		i = 0
+		image = thread
 	}
-	return o.z[i*n : (i+1)*n]
+	return o.z[image*n : (image+1)*n]
 }
 
 func (o *conv) Do(in ...G.Value) (G.Value, error) {
 	x, w, bias, y := floats(in[0]), floats(in[1]), floats(in[2]), floats(o.op.out)
 	out := o.out()
-	for i := range o.batch {
+	o.images(func(t *convWorker, thread, i int) {
 		yi := y[i*out.size() : (i+1)*out.size()]
 		z := yi
 		if o.pool {
-			z = o.before(i)
+			z = o.before(thread, i)
 		}
 		repeat(z, bias)
-		o.in.each(&o.convScratch, x[i*o.in.size():(i+1)*o.in.size()], func(from, to int, rows []float32) {
-			o.b.gemm.mul(false, false, to-from, o.outputs, 9*o.in.channels, rows, w, true, z[from*o.outputs:to*o.outputs])
+		o.in.each(&t.x, x[i*o.in.size():(i+1)*o.in.size()], func(from, to int, rows []float32) {
+			t.gemm.mul(false, false, to-from, o.outputs, 9*o.in.channels, rows, w, true, z[from*o.outputs:to*o.outputs])
 		})
 		if o.pool {
 			poolForward(o.in, o.outputs, z, yi)
 		} else {
 			relu(z)
 		}
-	}
+	})
 	return o.op.out, nil
 }
 
 func (o *conv) DiffWRT(int) []bool { return []bool{o.wantDX, true, true} }
 
-// SymDiff returns the nodes of dx, dw and db. One op computes all of them
-// image by image, while an image's numbers are in the cache; the other two
-// nodes wait for it and hand out what it left.
+// SymDiff returns the nodes of dx, dw and db. One op computes all of them; the
+// other two nodes wait for it and hand out what it left.
 func (o *conv) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	x, w := in[0], in[1]
-	back := &convBack{op: o.b.newOp("conv.dw", 4, 9*o.in.channels, o.outputs), of: o, dz: make([]float32, o.in.pixels()*o.outputs),
-		flipped: make([]float32, 9*o.in.channels*o.outputs)}
+	at := 1 // images whose gradients wait for dw
+	if len(o.workers) > 1 {
+		at = o.batch
+	}
+	back := &convBack{op: o.b.newOp("conv.dw", 4, 9*o.in.channels, o.outputs), of: o, dz: make([]float32, at*o.in.pixels()*o.outputs),
+		sums: make([]float32, at*o.outputs), flipped: make([]float32, 9*o.in.channels*o.outputs)}
 	d := make(G.Nodes, 3)
 	var err error
 	if d[1], err = o.b.apply(back, x, w, out, grad); err != nil {
@@ -125,7 +175,6 @@ func (o *conv) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	}
 	db := &left{o.b.newOp("conv.db", 1, 1, o.outputs)}
 	back.db = floats(db.out)
-	back.sum = make([]float32, o.outputs)
 	if d[2], err = o.b.apply(db, d[1]); err != nil {
 		return nil, err
 	}
@@ -137,54 +186,82 @@ func (o *conv) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	return d, err
 }
 
-// convBack computes dw, and db and dx for others to hand out.
+// convBack computes dw, and db and dx for others to hand out. With one thread
+// it does everything for one image, while its numbers are in the cache, before
+// the next. With more, threads take images as far as these are independent; dw
+// sums over all of them, in their order, and is left to one thread.
 type convBack struct {
 	op
 	of      *conv
-	dz      []float32 // gradient before pooling and ReLU, of one image
+	dz      []float32 // gradients before pooling and ReLU: of one image, or of all
+	sums    []float32 // of each dz, over its pixels
 	flipped []float32 // the weights as dx needs them
-	db, sum []float32
+	db      []float32
 	dx      []float32 // nil if nobody needs it
-
-	x, back convScratch
 }
 
 func (o *convBack) Do(in ...G.Value) (G.Value, error) {
 	x, w, y, g, dw := floats(in[0]), floats(in[1]), floats(in[2]), floats(in[3]), floats(o.out)
 	c := o.of
-	size, out := c.in.size(), c.out()
 	if o.dx != nil {
 		c.flip(w, o.flipped)
 	}
 	clear(o.db)
 	add := false
-	for i := range c.batch {
-		yi, gi := y[i*out.size():(i+1)*out.size()], g[i*out.size():(i+1)*out.size()]
-		if c.pool {
-			poolBackward(c.in, c.outputs, c.before(i), yi, gi, o.dz)
-		} else {
-			reluGrad(yi, gi, o.dz)
-		}
-		columnSums(o.dz, o.sum)
-		for j, v := range o.sum {
-			o.db[j] += v
-		}
-		c.in.each(&o.x, x[i*size:(i+1)*size], func(from, to int, rows []float32) {
-			c.b.gemm.mul(true, false, 9*c.in.channels, c.outputs, to-from, rows, o.dz[from*c.outputs:to*c.outputs], add, dw)
+	if len(c.workers) == 1 {
+		t := &c.workers[0]
+		for i := range c.batch {
+			o.image(t, i, y, g, o.dz, o.sums)
+			o.parameters(t, i, x, o.dz, o.sums, add, dw)
 			add = true
-		})
-		if o.dx == nil {
-			continue
 		}
-		// The gradient of x is a convolution too: of dz with the weights
-		// turned by half a circle.
-		dx := o.dx[i*size : (i+1)*size]
-		turned := picture{c.in.height, c.in.width, c.outputs}
-		turned.each(&o.back, o.dz, func(from, to int, rows []float32) {
-			c.b.gemm.mul(false, false, to-from, c.in.channels, 9*c.outputs, rows, o.flipped, false, dx[from*c.in.channels:to*c.in.channels])
-		})
+		return o.out, nil
+	}
+	size := c.in.pixels() * c.outputs
+	dz := func(i int) []float32 { return o.dz[i*size : (i+1)*size] }
+	sums := func(i int) []float32 { return o.sums[i*c.outputs : (i+1)*c.outputs] }
+	c.images(func(t *convWorker, _, i int) { o.image(t, i, y, g, dz(i), sums(i)) })
+	for i := range c.batch {
+		o.parameters(&c.workers[0], i, x, dz(i), sums(i), add, dw)
+		add = true
 	}
 	return o.out, nil
+}
+
+// image computes of one image what no other has a part in.
+func (o *convBack) image(t *convWorker, i int, y, g, dz, sums []float32) {
+	c := o.of
+	out := c.out()
+	yi, gi := y[i*out.size():(i+1)*out.size()], g[i*out.size():(i+1)*out.size()]
+	if c.pool {
+		poolBackward(c.in, c.outputs, c.before(0, i), yi, gi, dz)
+	} else {
+		reluGrad(yi, gi, dz)
+	}
+	columnSums(dz, sums)
+	if o.dx == nil {
+		return
+	}
+	// The gradient of x is a convolution too: of dz with the weights turned by
+	// half a circle.
+	dx := o.dx[i*c.in.size() : (i+1)*c.in.size()]
+	turned := picture{c.in.height, c.in.width, c.outputs}
+	turned.each(&t.back, dz, func(from, to int, rows []float32) {
+		t.gemm.mul(false, false, to-from, c.in.channels, 9*c.outputs, rows, o.flipped, false, dx[from*c.in.channels:to*c.in.channels])
+	})
+}
+
+// parameters adds what an image does to the gradients of the parameters.
+func (o *convBack) parameters(t *convWorker, i int, x, dz, sums []float32, add bool, dw []float32) {
+	c := o.of
+	for j, v := range sums {
+		o.db[j] += v
+	}
+	size := c.in.size()
+	c.in.each(&t.x, x[i*size:(i+1)*size], func(from, to int, rows []float32) {
+		t.gemm.mul(true, false, 9*c.in.channels, c.outputs, to-from, rows, dz[from*c.outputs:to*c.outputs], add, dw)
+		add = true
+	})
 }
 
 // flip turns weights [9, channels, outputs] into [9 in reverse, outputs, channels].

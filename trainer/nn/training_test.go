@@ -395,21 +395,32 @@ func TestTrainSamples(t *testing.T) {
 	}
 }
 
-// TestThreads: threads change no bit.
+// TestThreads: threads change no bit. 3 threads do not divide a batch of 128,
+// and the last batch has fewer images than 100.
 func TestThreads(t *testing.T) {
-	c := config(t, "model.layers", 3, "model.width", 200, "training.epochs", 1, "training.batch", 128)
-	var want string
-	for _, threads := range []int{1, 3} {
-		run, _ := attempt(t, c)
-		run.Threads = threads
-		if err := New().Train(context.Background(), run); err != nil {
-			t.Fatal(err)
-		}
-		if got := weightsOf(t, run); want == "" {
-			want = got
-		} else if got != want {
-			t.Errorf("%d threads: parameters %s, want %s", threads, got, want)
-		}
+	for name, pairs := range map[string][]any{
+		"mlp":      {"model.layers", 3, "model.width", 200},
+		"cnn":      {"model.kind", "cnn", "model.channels", []any{3, 8}, "model.dropout", 0.1, "data.train_samples", 300},
+		"cnn_seed": {"model.kind", "cnn_seed", "model.channels", []any{8, 3}, "data.train_samples", 300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t, append(pairs, "training.epochs", 1, "training.batch", 128)...)
+			var want string
+			var scores float64
+			for _, threads := range []int{1, 3, 100} {
+				run, rec := attempt(t, c)
+				run.Threads = threads
+				if err := New().Train(context.Background(), run); err != nil {
+					t.Fatal(err)
+				}
+				got, loss := weightsOf(t, run), rec.results["test.loss"]
+				if want == "" {
+					want, scores = got, loss
+				} else if got != want || loss != scores {
+					t.Errorf("%d threads: parameters %s, test.loss %v; want %s, %v", threads, got, loss, want, scores)
+				}
+			}
+		})
 	}
 }
 
