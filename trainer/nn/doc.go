@@ -44,6 +44,10 @@
 // tile, the block or the thread, and the other loops round after each
 // operation, in Go too. gonum's products round otherwise; see [SameBits].
 //
+// With -tags cuda large products go to a GPU (gpu_cuda.go), if the launcher asks
+// for one; all else stays on the CPU. Such a binary starts only where there is
+// an NVIDIA driver. gpu.go decides, and says in the run's log why there is none.
+//
 // # Random numbers
 //
 // All come from the run's `seed`, never from a clock, and each purpose has a
