@@ -42,10 +42,18 @@ func studyHash(study override.Value) string {
 func freeze(t *collect.Tables) Frozen {
 	f := Frozen{Hash: studyHash(t.Header.Study), Time: t.Header.Provenance.Time.UTC()}
 	var before *results.Header
+	sets := map[string]results.Data{} // by name and folder
 	for i := range t.Segments {
 		h := &t.Segments[i]
 		add := func(format string, args ...any) {
 			f.Deviations = append(f.Deviations, Deviation{h.Number, h.Provenance.Time.UTC(), fmt.Sprintf(format, args...)})
+		}
+		for _, x := range h.Provenance.Data {
+			key := x.Name + "\x00" + x.Dir
+			if was, ok := sets[key]; ok && (was.SHA256 != x.SHA256 || was.Bytes != x.Bytes) {
+				add("the data set %s was another: SHA-256 %s before, %s now", x.Name, cmpOr(first(was.SHA256, 12), "unknown"), cmpOr(first(x.SHA256, 12), "unknown"))
+			}
+			sets[key] = x
 		}
 		if h.Kind == results.KindRerun {
 			add("runs were started anew, and their earlier results no longer count")

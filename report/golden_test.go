@@ -165,7 +165,7 @@ func nothing() *collect.Tables {
 
 func TestGolden(t *testing.T) {
 	for name, tables := range map[string]*collect.Tables{
-		"depth": depth(), "troubled": troubled(), "exploratory": exploratory(), "hostile": hostileSweep(), "single": single(), "nothing": nothing(),
+		"depth": depth(), "troubled": troubled(), "exploratory": exploratory(), "hostile": hostileSweep(), "single": single(), "nothing": nothing(), "sets": overSets("data"),
 	} {
 		r := Build(tables)
 		files := []File{}

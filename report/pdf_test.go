@@ -11,7 +11,7 @@ import (
 
 // allTables are the sweeps of the golden tests.
 func allTables() map[string]*collect.Tables {
-	return map[string]*collect.Tables{"depth": depth(), "troubled": troubled(), "exploratory": exploratory(), "hostile": hostileSweep(), "single": single(), "nothing": nothing()}
+	return map[string]*collect.Tables{"depth": depth(), "troubled": troubled(), "exploratory": exploratory(), "hostile": hostileSweep(), "single": single(), "nothing": nothing(), "sets": overSets("data")}
 }
 
 // Equal results give equal bytes, whatever else this process has drawn before.

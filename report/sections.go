@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,6 +208,13 @@ func (d *document) provenance(r *Report) {
 		orch = join(orch, text(", binary "), name(first(p.Binary, 16)))
 	}
 	add("orch", orch)
+	for _, x := range p.Data {
+		what := join(text(x.Name+", "+bytesText(x.Bytes)), text(prefix(" in ", x.Dir)))
+		if x.SHA256 != "" {
+			what = join(what, text(", SHA-256 "), name(first(x.SHA256, 16)))
+		}
+		add("data", what)
+	}
 	for _, c := range r.Codes {
 		add("made by", text(fmt.Sprintf("%s (%d %s)", c.Name, c.N, plural(c.N, "run"))))
 	}
@@ -221,6 +229,17 @@ func (d *document) provenance(r *Report) {
 	add("study", name(r.Frozen.Hash))
 	add("time of all attempts", text(seconds(r.Effort.Seconds)))
 	d.add(t)
+}
+
+// bytesText writes a size for people.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.0f kB", math.Ceil(float64(n)/1e3))
 }
 
 // maxMessage bounds a failure message in the list of all runs, in letters.

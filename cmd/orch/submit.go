@@ -68,6 +68,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
 	from := provenance()
+	from.Data = dataOf(x.plan.Bases, from.Dir)
 	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes,
 		Source: x.source, Workers: m.workers, Code: p.copyCode(s, from.Dir, x.plan.Bases)})
 	m.close()

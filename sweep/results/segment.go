@@ -91,6 +91,15 @@ type Provenance struct {
 	Dirty     bool      `json:"dirty,omitempty"`
 	DirtyHash string    `json:"dirty_hash,omitempty"` // SHA-256 of the diff against the commit
 	DirtyNote string    `json:"dirty_note,omitempty"` // what the kept diff leaves out
+	Data      []Data    `json:"data,omitempty"`       // data sets of the built-in trainers, as they were then
+}
+
+// Data identifies a data set.
+type Data struct {
+	Name   string `json:"name"`
+	Dir    string `json:"dir,omitempty"` // of its files, or its one file
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"` // over its files; empty if they are too large to read while somebody waits
 }
 
 // RunSpec is one run of a segment.

@@ -41,6 +41,16 @@ func Keys() []trainer.Key {
 	return trainer.Keys(&p)
 }
 
+// DataOf returns where a run with this config loads its data from; ok is false if
+// the config is none of this trainer's. Dir is relative to workdir.
+func DataOf(config override.Value, workdir string) (s data.Spec, ok bool) {
+	p, errs := parse(config)
+	if len(errs) > 0 {
+		return s, false
+	}
+	return p.Data.spec(workdir), true
+}
+
 // Train implements [trainer.Trainer]; the package comment says what it
 // reports. Large products are split over r.Threads threads, which changes no
 // bit of the results.
