@@ -23,7 +23,7 @@ var Volatile = []string{
 	"name", "study", "sweep", "launcher", "retry", "volatile", "env", // the sweep's own tables
 	"results", "data.dir=/*", // where things are
 	"threads", "parallel", "walltime", "timeout", "stall", "run_time", // how long and how wide
-	"task.snapshot", "task.timeout", "task.stall", "task.stop_signal", "task.stop_grace", "training.checkpoint_every", // when to stop or pause
+	"task.snapshot", "task.timeout", "task.stall", "task.stop_signal", "task.stop_grace", "task.checkpoint_signal", "task.checkpoint_every", "training.checkpoint_every", // when to stop or pause
 }
 
 // reserved are the top-level keys that belong to the sweep: no run sees them.

@@ -102,6 +102,9 @@ func (p *program) printRun(w io.Writer, f found, config override.Value) {
 				state += " in job " + a.Holder.Job
 			}
 		}
+		if used := usedBy(a.End); used != "" {
+			state += ": " + used
+		}
 		line("attempt", "%s: %s", a.Folder, state)
 		line("", "%s", s.AttemptPath(st.Run.Name, a.Folder))
 	}
@@ -130,6 +133,27 @@ func (p *program) printRun(w io.Writer, f found, config override.Value) {
 	}
 }
 
+// usedBy says how an attempt's program ended and what it used, as far as known.
+func usedBy(end *results.Record) string {
+	if end == nil {
+		return ""
+	}
+	var parts []string
+	switch {
+	case end.Signal != "":
+		parts = append(parts, "signal "+end.Signal)
+	case end.Exit != 0:
+		parts = append(parts, fmt.Sprintf("exit code %d", end.Exit))
+	}
+	if end.CPU > 0 {
+		parts = append(parts, span(seconds(end.CPU))+" of CPU time")
+	}
+	if end.MaxRSS > 0 {
+		parts = append(parts, bytesText(end.MaxRSS)+" of memory")
+	}
+	return strings.Join(parts, ", ")
+}
+
 // runJSON is the schema orch.run/1: later versions only add members.
 func runJSON(f found, config override.Value) any {
 	type attempt struct {
@@ -139,6 +163,13 @@ func runJSON(f found, config override.Value) any {
 		Host    string `json:"host,omitempty"`
 		Job     string `json:"job,omitempty"`
 		Started string `json:"started,omitempty"`
+
+		Seconds float64 `json:"seconds,omitempty"`
+		Exit    int     `json:"exit,omitempty"`
+		Signal  string  `json:"signal,omitempty"`
+		CPU     float64 `json:"cpu_seconds,omitempty"`
+		MaxRSS  int64   `json:"max_rss,omitempty"` // bytes, of the largest process
+		Message string  `json:"message,omitempty"`
 	}
 	s, st := f.sweep, f.st
 	out := struct {
@@ -169,6 +200,9 @@ func runJSON(f found, config override.Value) any {
 		}
 		if a.Start != nil {
 			x.Started = time.UnixMilli(a.Start.Time).UTC().Format(time.RFC3339)
+		}
+		if e := a.End; e != nil {
+			x.Seconds, x.Exit, x.Signal, x.CPU, x.MaxRSS, x.Message = e.Seconds, e.Exit, e.Signal, e.CPU, e.MaxRSS, e.Message
 		}
 		out.Attempts = append(out.Attempts, x)
 	}

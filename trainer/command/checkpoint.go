@@ -70,7 +70,7 @@ func (g *gathered) checkpoint() error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	g.ckpt = true
+	g.ckpts++
 	g.to.Checkpoint(n.step, filepath.ToSlash(n.file))
 	return nil
 }

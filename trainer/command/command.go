@@ -46,7 +46,9 @@ func (*Trainer) Check(config override.Value) []error {
 // Usage is implemented by a [trainer.Run]'s Metrics that wants to know what
 // the program used: CPU seconds, user and system, of the program and of those
 // descendants it waited for; and the peak resident set in bytes of the largest
-// of them, 0 where the system does not say. It is called once, after the
+// of them, 0 where the system does not say. Linux counts what a process was
+// before exec, so a small program shows the 20 MB of the worker that started it.
+// It is called once, after the
 // program's end.
 type Usage interface {
 	Usage(cpuSeconds float64, maxRSS int64)
@@ -123,7 +125,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 		fmt.Fprintf(r.Log, "orch: could not use %d of the metrics (first: %s)\n", g.garbled, g.first)
 	}
 	err = e.judge()
-	if err != nil && !g.ckpt {
+	if err != nil && g.ckpts == 0 {
 		g.unnamed()
 	}
 	return err

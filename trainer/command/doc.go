@@ -105,6 +105,11 @@
 // it is complete). It should then exit with another code than 0: a program that owes something, leaves all of it and exits with
 // 0 is believed to be done.
 //
+// A program that saves when it is told to, and goes on, gets checkpoint_signal =
+// "SIGUSR1" first, it alone and not its children, which such a signal would kill.
+// The stop signal follows as soon as it names a checkpoint, at the latest after
+// stop_grace. With checkpoint_every = "10m" it is told that often.
+//
 // Whatever of its process group is left when the program ends is killed. A
 // descendant that made a session of its own (setsid) escapes that; under Slurm
 // the job's cgroup takes care of it.

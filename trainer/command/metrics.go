@@ -29,7 +29,7 @@ type gathered struct {
 	dir     string             // the run's folder
 	results map[string]float64 // last value of each name
 	step    int64              // of the last row that had one
-	ckpt    bool               // the program named a checkpoint
+	ckpts   int                // how many checkpoints were reported
 	named   *named             // the last one that was named and is not reported yet
 	earlier *earlier           // nil on a fresh start
 

@@ -153,6 +153,15 @@ func (p *process) signal(name string) {
 	}
 }
 
+// signalProgram sends a signal to the program alone.
+func (p *process) signalProgram(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		syscall.Kill(p.pid, unix.SignalNum(name))
+	}
+}
+
 // keepGroup leaves the group alone when the program ends: after a signal to
 // the whole group a shell dies at once, while the script it called may still
 // write its checkpoint. The caller uses [process.groupAlive] and

@@ -59,6 +59,8 @@ func start(s spec) (*process, error) {
 // signal ends the program, whatever the signal.
 func (p *process) signal(string) { p.proc.Kill() }
 
+func (p *process) signalProgram(string) {}
+
 func (p *process) keepGroup()       {}
 func (p *process) groupAlive() bool { return false }
 func (p *process) killGroup()       {}

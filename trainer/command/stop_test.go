@@ -87,6 +87,49 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// Programs that save on a signal and go on: such as answer to checkpoint_signal.
+func TestCheckpointSignal(t *testing.T) {
+	// The program says what it got; its child would die of the signal.
+	const program = `trap 'echo saving; echo x > $ORCH_CKPT_DIR/1; SAID' USR1; trap 'echo leaving; exit 7' TERM; (sleep 60; echo child) & echo ready; while :; do sleep 0.05; done`
+	const says = `echo "{\"step\":1,\"checkpoint\":\"$ORCH_CKPT_DIR/1\"}" >> $ORCH_METRICS`
+	for _, tt := range []struct {
+		name, said, more string
+		every            bool
+		least, most      time.Duration
+	}{
+		{name: "named", said: says, more: "stop_grace = '40s'", most: 20 * time.Second},
+		{name: "not named", said: ":", more: "stop_grace = '500ms'", least: 500 * time.Millisecond, most: 20 * time.Second},
+		{name: "every", said: says, more: "checkpoint_every = '20ms'\nstop_grace = '40s'", every: true, most: 20 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newTrial(t, sh(strings.Replace(program, "SAID", tt.said, 1), "checkpoint_signal = 'usr1'", tt.more))
+			var asked time.Time
+			go func() {
+				for t.Context().Err() == nil && (!strings.Contains(r.out(), "ready") || tt.every && strings.Count(r.out(), "saving") < 3) {
+					time.Sleep(2 * time.Millisecond)
+				}
+				asked = time.Now()
+				close(r.stop)
+			}()
+			f := wantFailure(t, r.train(t), results.Preempted)
+			if took := time.Since(asked); f.Exit != 7 || took < tt.least || took > tt.most {
+				t.Errorf("Train = %v with exit code %d after %v, want 7 after %v to %v", f, f.Exit, took, tt.least, tt.most)
+			}
+			if out := r.out(); !strings.Contains(out, "saving\n") || !strings.HasSuffix(out, "leaving\n") && !strings.Contains(out, "leaving\norch:") {
+				t.Errorf("log:\n%s\nwant it to save first, then to leave", out)
+			}
+			if len(r.rec.ckpts) == 0 {
+				t.Error("no checkpoint was reported")
+			}
+		})
+	}
+	_, problems := readTask(conf(t, "[task]\ncommand = ['x']\ncheckpoint_every = '1m'"))
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "needs the signal") {
+		t.Errorf("checkpoint_every without a signal: %v, want one problem", problems)
+	}
+}
+
 func TestStopBeforeStart(t *testing.T) {
 	r := newTrial(t, sh("echo started"))
 	close(r.stop)

@@ -21,6 +21,8 @@ type task struct {
 	env        []variableSetting
 	stopSignal string        // SIGTERM or what [task] says
 	stopGrace  time.Duration // from the stop signal to SIGKILL
+	saveSignal string        // asks for a checkpoint; "": the program saves by itself
+	saveEvery  time.Duration // how often it is asked; 0: only before the stop signal
 	timeout    time.Duration // 0: none
 	stall      time.Duration // 0: none
 }
@@ -31,7 +33,7 @@ type variableSetting struct {
 }
 
 // Keys of [task], in the order in which the documentation has them.
-var taskKeys = []string{"command", "shell", "workdir", "outputs", "metrics", "env", "stop_signal", "stop_grace", "timeout", "stall", "snapshot"}
+var taskKeys = []string{"command", "shell", "workdir", "outputs", "metrics", "env", "stop_signal", "stop_grace", "checkpoint_signal", "checkpoint_every", "timeout", "stall", "snapshot"}
 
 // Signals that stop_signal may name. SIGKILL is not among them: it leaves no
 // time for a checkpoint.
@@ -85,7 +87,16 @@ func readTask(config override.Value) (*task, []error) {
 		t.env = r.env(v)
 	}
 	if v, ok := get("stop_signal"); ok {
-		t.stopSignal = r.signal(v)
+		t.stopSignal = r.signal("task.stop_signal", v)
+	}
+	if v, ok := get("checkpoint_signal"); ok {
+		t.saveSignal = r.signal("task.checkpoint_signal", v)
+	}
+	if v, ok := get("checkpoint_every"); ok {
+		t.saveEvery = r.duration("task.checkpoint_every", v, 1)
+		if t.saveSignal == "" {
+			r.bad("task.checkpoint_every", v, `needs the signal to send, such as checkpoint_signal = "SIGUSR1"`, "")
+		}
 	}
 	if v, ok := get("stop_grace"); ok {
 		t.stopGrace = r.duration("task.stop_grace", v, 0)
@@ -274,14 +285,14 @@ func variableName(s string) bool {
 	return s != ""
 }
 
-func (r *taskReader) signal(v override.Value) string {
+func (r *taskReader) signal(key string, v override.Value) string {
 	s, _ := v.Str()
 	name := strings.ToUpper(s)
 	if !strings.HasPrefix(name, "SIG") {
 		name = "SIG" + name
 	}
 	if !slices.Contains(stopSignals, name) {
-		r.bad("task.stop_signal", v, fmt.Sprintf("is %q, want one of %s", v.Text(), strings.Join(stopSignals, ", ")), nearest(name, stopSignals))
+		r.bad(key, v, fmt.Sprintf("is %q, want one of %s", v.Text(), strings.Join(stopSignals, ", ")), nearest(name, stopSignals))
 	}
 	return name
 }

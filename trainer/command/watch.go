@@ -70,9 +70,16 @@ func (w *watch) wait(ctx context.Context) reason {
 	moved, length := time.Now(), w.log.length
 	size := length()
 
+	var save, saved <-chan time.Time // when to ask for a checkpoint again; when to stop waiting for it
+	known := 0                       // checkpoints that were there when it was asked for the last
+	if w.task.saveEvery > 0 {
+		t := time.NewTicker(w.task.saveEvery)
+		defer t.Stop()
+		save = t.C
+	}
 	// hurry asks the program to leave, with grace.
 	hurry := func(r reason, signal string) {
-		why, stop, timeout = r, nil, nil
+		why, stop, timeout, save = r, nil, nil, nil
 		w.p.keepGroup()
 		w.p.signal(signal)
 		grace = time.After(w.task.stopGrace)
@@ -87,10 +94,26 @@ func (w *watch) wait(ctx context.Context) reason {
 		case <-w.p.done:
 			return w.rest(ctx, why, grace)
 		case <-done:
-			why, stop, timeout, done = cancelled, nil, nil, nil
+			why, stop, timeout, done, save, saved = cancelled, nil, nil, nil, nil, nil
 			kill()
 		case <-stop:
+			if w.task.saveSignal == "" {
+				hurry(stopped, w.task.stopSignal)
+				continue
+			}
+			// First the checkpoint. What the program has named until now is older.
+			why, stop, save, timeout = stopped, nil, nil, nil
+			w.tail.poll()
+			known = w.tail.g.ckpts
+			w.p.signalProgram(w.task.saveSignal)
+			saved = time.After(w.task.stopGrace)
+			every, slowest = firstPoll, firstPoll
+			tick.Reset(every)
+		case <-saved:
+			saved = nil
 			hurry(stopped, w.task.stopSignal)
+		case <-save:
+			w.p.signalProgram(w.task.saveSignal)
 		case <-timeout:
 			hurry(timedOut, "SIGTERM")
 		case <-grace:
@@ -106,6 +129,10 @@ func (w *watch) wait(ctx context.Context) reason {
 				size, moved = n, now
 			} else if w.task.stall > 0 && why == byItself && now.Sub(moved) >= w.task.stall {
 				hurry(stalled, "SIGTERM")
+			}
+			if saved != nil && w.tail.g.ckpts > known {
+				saved = nil
+				hurry(stopped, w.task.stopSignal)
 			}
 		}
 	}
