@@ -23,8 +23,18 @@ func collectCommand(p *program) *cli.Command {
 			"Any time, from any host that sees the tree, twice at once, from cron.\n" +
 			"A sweep that has ended, and of which nothing is new, costs a listing; --rebuild writes its tables all the same.",
 		Flags: []cli.Flag{resultsFlag(), jsonFlag(),
-			&cli.BoolFlag{Name: "rebuild", Usage: "read everything and write all tables, whether or not anything is new"}},
-		Action: func(c *cli.Context) error { return p.collect(c) },
+			&cli.BoolFlag{Name: "rebuild", Usage: "read everything and write all tables, whether or not anything is new"},
+			&cli.BoolFlag{Name: "cron", Usage: "print nothing unless something got worse since the last --cron"},
+			&cli.DurationFlag{Name: "jitter", Value: 20 * time.Second, Usage: "with --cron: begin after a random `TIME` of at most so long"}},
+		Action: func(c *cli.Context) error {
+			if c.Bool("cron") {
+				if c.Bool("json") || c.Bool("rebuild") {
+					return usage("--cron goes with neither --json nor --rebuild")
+				}
+				return p.cron(c)
+			}
+			return p.collect(c)
+		},
 	}
 }
 
@@ -41,8 +51,11 @@ func (p *program) collect(c *cli.Context) error {
 	out := statusJSON{Schema: "orch.status/1", Time: time.Now().UTC().Truncate(time.Second), Sweeps: []sweepStatus{}}
 	var errs []error
 	for _, s := range sweeps {
-		st, err := p.collectOne(s, c.Bool("rebuild"))
+		st, step, err := p.collectOne(s, c.Bool("rebuild"))
 		s.Close()
+		if step != nil {
+			p.log.Warn().Err(step).Str("sweep", s.Name).Msg("the Step was not complete; the tables show what is known")
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("sweep %s: %w", s.Name, err))
 			continue
@@ -64,35 +77,35 @@ func (p *program) collect(c *cli.Context) error {
 	return errors.Join(errs...)
 }
 
-func (p *program) collectOne(s *results.Sweep, rebuild bool) (sweepStatus, error) {
+// collectOne makes a Step and folds. step is what kept the Step from being
+// complete; the tables show what is known all the same.
+func (p *program) collectOne(s *results.Sweep, rebuild bool) (st sweepStatus, step, err error) {
 	if n, ok := noted(s); ok && n.Settled && !rebuild {
 		n.Status.Problems = n.Problems
-		return n.Status, nil
+		return n.Status, nil, nil
 	}
 	sn, err := s.Snapshot()
 	if err != nil {
-		return sweepStatus{}, err
+		return sweepStatus{}, step, err
 	}
-	step, close := p.dispatcher(s, sn, false)
+	d, close := p.dispatcher(s, sn, false)
 	defer close()
-	if _, err := step.Step(p.ctx); err != nil {
-		p.log.Warn().Err(err).Str("sweep", s.Name).Msg("the Step was not complete; the tables show what is known")
-	}
+	_, step = d.Step(p.ctx)
 	if n, ok := noted(s); ok && !rebuild { // the tables are what they would be
 		if _, err := sn.Refresh(); err != nil {
-			return sweepStatus{}, err
+			return sweepStatus{}, step, err
 		}
-		st := newView(s, sn).status()
+		st = newView(s, sn).status()
 		st.Problems = n.Problems
-		return st, nil
+		return st, step, nil
 	}
 	t, err := fold(s, sn)
 	if err != nil {
-		return sweepStatus{}, err
+		return sweepStatus{}, step, err
 	}
-	st := newView(s, sn).status()
+	st = newView(s, sn).status()
 	st.Problems = len(t.Problems)
-	return st, nil
+	return st, step, nil
 }
 
 // fold computes a sweep's tables and writes them to collected/.

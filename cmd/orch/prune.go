@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -201,6 +202,7 @@ func (p *program) rm(c *cli.Context) error {
 			errs = append(errs, err)
 			continue
 		}
+		os.RemoveAll(filepath.Join(tree.BackendDir("cron"), s.Name)) // what was told of it
 		fmt.Fprintf(p.stdout, "removed %s\n", s.Name)
 	}
 	return errors.Join(errs...)
