@@ -69,6 +69,7 @@ func (p *program) daemon(c *cli.Context) error {
 	defer tree.Close()
 	d := &daemon{p: p, tree: tree, sweeps: map[string]*served{}, status: statusJSON{Schema: "orch.status/1", Sweeps: []sweepStatus{}}}
 	defer d.closeAll()
+	d.look()
 	listener, err := listen(socketPath(c, tree))
 	if err != nil {
 		return err
@@ -80,7 +81,7 @@ func (p *program) daemon(c *cli.Context) error {
 		server.Close()
 		<-done
 	}()
-	p.log.Info().Str("socket", listener.Addr().String()).Str("results", tree.Path()).Msg("daemon serves")
+	p.log.Info().Str("socket", listener.(*socket).path).Str("results", tree.Path()).Msg("daemon serves")
 	for {
 		begin := time.Now()
 		busy := d.round(p.ctx)
@@ -108,6 +109,24 @@ func (p *program) daemon(c *cli.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// look takes what the tree says, so that whoever asks first gets a whole answer.
+// Nobody is asked and nothing is written for it.
+func (d *daemon) look() {
+	names, err := d.tree.Sweeps()
+	if err != nil {
+		d.complain("", err)
+	}
+	for _, name := range names {
+		x, err := d.serve(name)
+		if err != nil {
+			d.complain(name, err)
+			continue
+		}
+		d.status.Sweeps = append(d.status.Sweeps, newView(x.s, x.sn).status())
+	}
+	d.status.Time = time.Now().UTC().Truncate(time.Second)
 }
 
 // round makes a Step for every sweep. It reports whether anything is going on.
@@ -234,27 +253,53 @@ func socketPath(c *cli.Context, tree *results.Tree) string {
 	return filepath.Join(dir, "orch-"+tree.ID[:12]+".sock")
 }
 
-// listen opens a unix socket that only this user can reach. A socket that a
-// dead daemon left behind is replaced; a living one is not.
+// listen opens a unix socket that only this user can reach. It is made under a
+// name of this process and then takes the place of one that a dead daemon left
+// behind; if a living one is there, which is harmless, it keeps its own name.
 func listen(path string) (net.Listener, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
-		// A second daemon is harmless, but it needs a socket of its own.
-		path = strings.TrimSuffix(path, ".sock") + fmt.Sprintf("-%d.sock", os.Getpid())
-	} else if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSocket != 0 {
-		os.Remove(path)
+	if err := ownFolder(dir); err != nil {
+		return nil, usage("socket: %w; choose a place with --socket", err)
 	}
-	l, err := net.Listen("unix", path)
+	own := strings.TrimSuffix(path, ".sock") + fmt.Sprintf("-%d.sock", os.Getpid())
+	os.Remove(own) // of an earlier process with this number
+	restore := privateMode()
+	l, err := net.Listen("unix", own)
+	restore()
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := os.Chmod(own, 0o600); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	return l, nil
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn.Close()
+		path = own
+	} else if err := os.Rename(own, path); err != nil {
+		l.Close()
+		os.Remove(own)
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	made, _ := os.Lstat(path)
+	return &socket{l, path, made}, nil
+}
+
+// socket is a listener that removes its file when it is closed, if it is still
+// its own.
+type socket struct {
+	net.Listener
+	path string
+	made os.FileInfo
+}
+
+func (s *socket) Close() error {
+	if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.made) {
+		os.Remove(s.path)
+	}
+	return s.Listener.Close()
 }

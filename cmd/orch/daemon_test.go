@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +93,97 @@ func TestDaemon(t *testing.T) {
 		if code := <-codes; code != 0 {
 			t.Errorf("daemon exits %d, want 0", code)
 		}
+	}
+}
+
+// A daemon that is killed again and again, while a sweep runs and another daemon
+// works beside it, is back at once with the same view.
+func TestKilledDaemonIsBack(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("unix sockets and kill -9")
+	}
+	kills := 12
+	if os.Getenv("ORCH_LONG") != "" {
+		kills = 200
+	}
+	dir := t.TempDir()
+	bin, root, socket := filepath.Join(dir, "orch"), filepath.Join(dir, "results"), filepath.Join(dir, "d.sock")
+	build(t, bin)
+	sweep := func(name, command, values string) string {
+		file := filepath.Join(dir, name+".toml")
+		text := fmt.Sprintf("name = %q\n[task]\ncommand = [\"sh\", \"-c\", %q]\n[sweep]\ni = %s\n[launcher]\nname = \"joblib\"\nn_jobs = 1\n", name, command, values)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	exec.Command(bin, "submit", sweep("settled", "exit {i}", "[0, 0, 3]"), "--results", root).Run() // exit code 3
+	load := exec.Command(bin, "submit", sweep("load", "true", `"range(0,100000)"`), "--results", root)
+	if err := load.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		load.Process.Signal(os.Interrupt)
+		load.Wait()
+	}()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	var first string
+	var took []time.Duration
+	done := -1
+	for i := range kills {
+		begin := time.Now()
+		d := exec.Command(bin, "daemon", "--results", root, "--socket", socket, "--every", "50ms", "--idle", "100ms")
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var s statusJSON
+		for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) { // between looks, with a deadline
+			resp, err := client.Get("http://daemon/status")
+			if err == nil {
+				err = json.NewDecoder(resp.Body).Decode(&s)
+				resp.Body.Close()
+			}
+			if err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("no answer within a minute after kill %d", i)
+			}
+		}
+		took = append(took, time.Since(begin))
+		for _, x := range s.Sweeps {
+			if x.Name == "load" {
+				if x.Runs.Total == 0 {
+					continue // not published yet
+				}
+				if x.Runs.Done < done || x.Runs.Total != 100000 {
+					t.Fatalf("after kill %d the running sweep has %d of %d runs done, and had %d before", i, x.Runs.Done, x.Runs.Total, done)
+				}
+				done = x.Runs.Done
+				continue
+			}
+			b, _ := json.Marshal(x)
+			if first == "" {
+				first = string(b)
+			}
+			if string(b) != first || x.Runs.Done != 1 || x.Runs.Failed != 1 {
+				t.Fatalf("after kill %d the daemon says\n%s\nand said before\n%s", i, b, first)
+			}
+		}
+		if err := d.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		d.Wait()
+	}
+	slices.Sort(took)
+	t.Logf("killed %d times under load: back within %v (median), %v (worst)", kills, took[kills/2], took[kills-1])
+	if took[kills/2] > 2*time.Second {
+		t.Errorf("median time until it answers again %v, want below 2s", took[kills/2])
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.sock")); len(left) != 1 {
+		t.Errorf("sockets %q, want the last one's only", left)
 	}
 }
 

@@ -1,0 +1,4 @@
+package main
+
+func ownFolder(string) error        { return nil }
+func privateMode() (restore func()) { return func() {} }
