@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -74,8 +75,10 @@ func (g *grid) print(p *program, format string, header bool) error {
 		if header {
 			w.Write(g.heads)
 		}
+		var texts []string
 		for _, row := range g.rows {
-			w.Write(plain(row))
+			texts = plain(texts[:0], row)
+			w.Write(texts)
 		}
 		w.Flush()
 		return w.Error()
@@ -95,12 +98,10 @@ func (g *grid) print(p *program, format string, header bool) error {
 	return g.aligned(p, header, columns)
 }
 
-func plain(row []cell) []string {
-	texts := make([]string, len(row))
-	for i, c := range row {
-		if !c.value.IsNull() {
-			texts[i] = c.value.Text()
-		}
+// plain appends a row's values as text.
+func plain(texts []string, row []cell) []string {
+	for _, c := range row {
+		texts = append(texts, textOf(c.value))
 	}
 	return texts
 }
@@ -108,21 +109,21 @@ func plain(row []cell) []string {
 // tabs writes tab-separated values; tabs and line ends inside a value become
 // blanks, since the format has no quoting.
 func (g *grid) tabs(w io.Writer, header bool) error {
-	var b strings.Builder
+	b := bufio.NewWriterSize(w, 64<<10)
 	if header {
 		b.WriteString(strings.Join(g.heads, "\t") + "\n")
 	}
+	blank := strings.NewReplacer("\t", " ", "\n", " ", "\r", " ")
 	for _, row := range g.rows {
-		for i, t := range plain(row) {
+		for i, c := range row {
 			if i > 0 {
 				b.WriteByte('\t')
 			}
-			b.WriteString(strings.NewReplacer("\t", " ", "\n", " ", "\r", " ").Replace(t))
+			blank.WriteString(b, textOf(c.value))
 		}
 		b.WriteByte('\n')
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.Flush() // the first error of all
 }
 
 func (g *grid) markdown(w io.Writer) error {

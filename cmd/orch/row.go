@@ -18,9 +18,6 @@ type runRow struct {
 	v    *view
 	st   *results.RunState
 	word string
-
-	config   override.Value // of the run, read when first asked for
-	composed bool
 }
 
 func (v *view) rows() []runRow {
@@ -114,13 +111,18 @@ func (r *runRow) cell(name string) (v override.Value, ok bool) {
 			return v, true
 		}
 	}
-	if !r.composed {
-		r.composed = true
-		if c, err := spec.Config(h); err == nil {
-			r.config = c
-		}
+	return r.v.deltas.of(h).Get(spec, name)
+}
+
+// deltas holds a reader for every segment: of 100,000 configs that differ in two
+// numbers, none is built.
+type deltas map[*results.Header]*results.DeltaReader
+
+func (d deltas) of(h *results.Header) *results.DeltaReader {
+	if d[h] == nil {
+		d[h] = h.DeltaReader()
 	}
-	return r.config.Get(name)
+	return d[h]
 }
 
 func (r *runRow) attempt() *results.AttemptState {
@@ -330,9 +332,10 @@ func (v *view) known() []string {
 	_, metrics := v.metrics()
 	names = slices.Concat(names, v.axes(), metrics)
 	if len(v.states) > 0 {
-		r := runRow{v: v, st: &v.states[0]}
-		r.cell("")
-		names = append(names, leaves("", r.config)...)
+		r := v.states[0].Run
+		if config, err := r.Spec.Config(&r.Segment.Header); err == nil {
+			names = append(names, leaves("", config)...)
+		}
 	}
 	return names
 }

@@ -131,7 +131,7 @@ func (p *program) printRuns(c *cli.Context, views []*view, format string, header
 	if err != nil {
 		return err
 	}
-	if err := runGrid(rows, columns).print(p, format, header); err != nil {
+	if err := runGrid(rows, columns, format).print(p, format, header); err != nil {
 		return err
 	}
 	if n := total(views); p.outTTY && format == "table" && len(rows) != n {

@@ -281,26 +281,34 @@ func defaultColumns(views []*view, format string) []string {
 	return columns
 }
 
-// runGrid lays rows out in columns.
-func runGrid(rows []runRow, columns []string) *grid {
-	g := &grid{heads: columns, right: make([]bool, len(columns))}
+// runGrid lays rows out in columns. Texts for people are made where a format
+// shows them.
+func runGrid(rows []runRow, columns []string, format string) *grid {
+	g := &grid{heads: columns, right: make([]bool, len(columns)), rows: make([][]cell, len(rows))}
+	forPeople := format == "table" || format == "wide" || format == "md"
+	cells := make([]cell, len(rows)*len(columns))
 	for i, name := range columns {
 		for _, c := range fixedColumns {
 			g.right[i] = g.right[i] || c.name == name && c.right
 		}
 	}
 	for i := range rows {
-		row := make([]cell, len(columns))
+		var row []cell
+		row, cells = cells[:len(columns):len(columns)], cells[len(columns):]
+		g.rows[i] = row
 		for k, name := range columns {
-			v, _ := rows[i].cell(name)
-			row[k] = cell{value: v, text: rows[i].shown(name, v, 4)}
+			row[k].value, _ = rows[i].cell(name)
+			if !forPeople {
+				continue
+			}
+			v := row[k].value
+			row[k].text = rows[i].shown(name, v, 4)
 			if name == "state" {
 				row[k].colour = looks[rows[i].word].colour
 			} else if _, isNumber := v.Float(); isNumber {
 				g.right[k] = true
 			}
 		}
-		g.rows = append(g.rows, row)
 	}
 	return g
 }

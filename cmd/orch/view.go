@@ -22,11 +22,12 @@ type view struct {
 	atOnce   int             // generations that they hold: so many runs are executed at once
 	lastWord time.Time       // newest journal line, by its writer's clock
 	now      time.Time
+	deltas   deltas
 	noted    *sweepStatus // of a settled sweep, noted with its tables; then there is nothing else
 }
 
 func newView(s *results.Sweep, sn *results.Snapshot) *view {
-	v := &view{sweep: s, sn: sn, states: sn.Derive(), now: time.Now(), lastWord: sn.LastWord(""), dead: map[string]bool{}, holding: map[string]bool{}}
+	v := &view{sweep: s, sn: sn, states: sn.Derive(), now: time.Now(), lastWord: sn.LastWord(""), dead: map[string]bool{}, holding: map[string]bool{}, deltas: deltas{}}
 	for _, c := range sn.OpenClaims() {
 		switch name := c.Holder.Name; {
 		case v.dead[name]:

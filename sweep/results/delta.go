@@ -23,7 +23,8 @@ type DeltaReader struct {
 	fields []override.Field // of the run read last
 	swept  map[sweptKey]sweptBase
 	plain  map[pathKey]bool
-	forms  map[string]*form // by base and keys of a delta
+	bases  map[pathKey]sweptBase // values of the bases that Get was asked for
+	forms  map[string]*form      // by base and keys of a delta
 	key    []byte
 }
 
@@ -56,7 +57,7 @@ type cut struct {
 
 // DeltaReader returns a reader for runs of the segment with this header.
 func (h *Header) DeltaReader() *DeltaReader {
-	return &DeltaReader{h: h, swept: map[sweptKey]sweptBase{}, plain: map[pathKey]bool{}, forms: map[string]*form{}}
+	return &DeltaReader{h: h, swept: map[sweptKey]sweptBase{}, plain: map[pathKey]bool{}, bases: map[pathKey]sweptBase{}, forms: map[string]*form{}}
 }
 
 // read parses a run's delta into d.fields.
@@ -108,15 +109,38 @@ func (d *DeltaReader) value(r *RunSpec, i int, axis string) (override.Value, boo
 	if base.choice {
 		return base.value, true
 	}
+	return d.over(r, base, axis)
+}
+
+// Get returns what [RunSpec.Config] has at a dotted path; nothing if the delta
+// is damaged.
+func (d *DeltaReader) Get(r *RunSpec, path string) (override.Value, bool) {
+	if d.read(r) != nil {
+		return override.Value{}, false
+	}
+	k := pathKey{r.Base, path}
+	base, known := d.bases[k]
+	if !known {
+		base.value, base.ok = d.h.Bases[r.Base].Get(path)
+		if len(d.bases) >= maxForms {
+			clear(d.bases)
+		}
+		d.bases[k] = base
+	}
+	return d.over(r, base, path)
+}
+
+// over returns the value at a path after the delta in d.fields, given the base's.
+func (d *DeltaReader) over(r *RunSpec, base sweptBase, path string) (override.Value, bool) {
 	found := -1
 	for j := range d.fields {
 		switch key := d.fields[j].Key.Text(); {
 		case !d.inMaps(r.Base, key):
-			return with(d.h.Bases[r.Base], d.fields).Get(axis)
-		case key == axis:
+			return with(d.h.Bases[r.Base], d.fields).Get(path)
+		case key == path:
 			found = j
-		case strings.HasPrefix(key, axis) && key[len(axis)] == '.', strings.HasPrefix(axis, key) && axis[len(key)] == '.':
-			return with(d.h.Bases[r.Base], d.fields).Get(axis)
+		case strings.HasPrefix(key, path) && key[len(path)] == '.', strings.HasPrefix(path, key) && path[len(key)] == '.':
+			return with(d.h.Bases[r.Base], d.fields).Get(path)
 		}
 	}
 	if found >= 0 {

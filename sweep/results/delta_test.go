@@ -46,6 +46,14 @@ func TestDeltaReader(t *testing.T) {
 			if (err == nil) != (gotErr == nil) || err != nil && err.Error() != gotErr.Error() {
 				t.Errorf("base %d, delta %s: error %v, want %v", base, raw, gotErr, err)
 			}
+			for _, a := range h.Axes {
+				want, wantOK := config.Get(a.Key)
+				for range 2 { // made and remembered
+					if got, ok := d.Get(r, a.Key); ok != wantOK || !got.Equal(want) {
+						t.Errorf("base %d, delta %s: %s is %s, %v, want %s, %v", base, raw, a.Key, got.AppendJSON(nil), ok, want.AppendJSON(nil), wantOK)
+					}
+				}
+			}
 			if err != nil {
 				continue
 			}
