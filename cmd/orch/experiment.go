@@ -187,6 +187,9 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 	if next > 0 {
 		x.plan = x.plan.Named(known, next)
 	}
+	if note := graceNote(x.plan); note != "" {
+		x.plan.Notes = append(x.plan.Notes, note)
+	}
 	for _, n := range x.plan.Notes {
 		fmt.Fprintf(p.stderr, "orch: %s\n", n)
 	}

@@ -318,20 +318,35 @@ func TestTorch(t *testing.T) {
 	example(t, "torch", "torch_spirals")
 }
 
-// A program without Python, on Slurm: it finds the frozen orch in its PATH.
-func TestMetricOnSlurm(t *testing.T) {
-	r := newTree(t, t.TempDir(), "shell", "--launcher=slurm", "--wait", "launcher.workers=1")
+// Programs without Python, on Slurm: they find the frozen orch in their PATH, and
+// those that wait in the queue are as they were when they were submitted.
+func TestShellOnSlurm(t *testing.T) {
+	r := newTree(t, t.TempDir(), "shell", "--launcher=slurm", "launcher.workers=1")
 	r.env = cluster(t)
-	const file = `name = "shell"
+	folder := filepath.Dir(r.file)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sweep.toml", `name = "shell"
 [task]
-command = ["sh", "-ec", "orch metric loss=$1 --step 3; $ORCH_BIN metric own=1; command -v orch", "sh", "{loss}"]
+command = ["sh", "-e", "run.sh", "{loss}"]
+snapshot = true
 [sweep]
 loss = [0.5, "nan"]
-`
-	if err := os.WriteFile(r.file, []byte(file), 0o600); err != nil {
-		t.Fatal(err)
-	}
+`)
+	write("run.sh", `command -v orch
+orch metric loss=$1 --step 3
+$ORCH_BIN metric own=1
+while [ ! -e "$ORCH_SUBMIT_DIR/edited" ]; do sleep 0.05; done
+`)
 	r.submit()
+	write("run.sh", "exit 1\n")
+	write("edited", "")
+	r.submit("--wait")
+	r.run("collect", "shell")
 	if got, want := r.table("runs.csv", "state", "nonfinite", "own"), []string{"done  1.0", "done loss=nan 1.0"}; !slices.Equal(got, want) {
 		t.Errorf("state, what is not finite, own: %q, want %q", got, want)
 	}
