@@ -204,4 +204,13 @@ func (p *program) summary(t *collect.Tables, s *results.Sweep) {
 		p.log.Warn().Err(err).Msg("print summary")
 	}
 	fmt.Fprintf(p.stdout, "\nresults  %s\ntables   %s\n", s.Path(), filepath.Join(s.Path(), "collected"))
+	if len(t.Runs) > 0 && offline(s, t.Runs[len(t.Runs)-1].Name) {
+		fmt.Fprintf(p.stdout, "wandb    wandb sync %s/runs/*/*/wandb/offline-run-*\n", s.Path())
+	}
+}
+
+// offline reports whether a run left something that W&B has not uploaded.
+func offline(s *results.Sweep, run string) bool {
+	found, _ := filepath.Glob(filepath.Join(s.AttemptPath(run, "*"), "wandb", "offline-run-*"))
+	return len(found) > 0
 }
