@@ -72,7 +72,9 @@ func exitCode(err error, stderr io.Writer) int {
 		if coded.err == nil {
 			return code
 		}
-	case errors.Is(err, dispatch.ErrInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled): // what it was at says nothing to who pressed Ctrl-C
+		code, err = exitInterrupted, errors.New("interrupted: left at once; the same command goes on from what was saved")
+	case errors.Is(err, dispatch.ErrInterrupted):
 		code = exitInterrupted
 	case errors.As(err, &config), errors.As(err, &grammar):
 		code = exitUsage

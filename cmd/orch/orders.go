@@ -127,6 +127,7 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 		return fmt.Errorf("sweep %s: %w", s.Name, err)
 	}
 	stopped := orders.Of("") // the sweep as a whole
+	freed := 0               // runs that only this stopped
 	// --failed leaves a cancel alone, but what failed often enough to hold the
 	// sweep is not tried again while it is held.
 	if stopped != nil && runs == nil && (!c.Bool("failed") || stopped.Action == results.ActionHold) {
@@ -134,6 +135,11 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 			return err
 		}
 		stopped = nil
+		for _, st := range sn.Derive() {
+			if st.End == nil && st.Order != nil && orders.Own(st.Run.ID) == nil {
+				freed++
+			}
+		}
 	}
 	o, err := p.retryFrom(s)
 	if err != nil {
@@ -149,7 +155,8 @@ func (p *program) retry(c *cli.Context, s *results.Sweep, runs []*results.RunSta
 	if err != nil {
 		return fmt.Errorf("sweep %s: %w", s.Name, err)
 	}
-	fmt.Fprintf(p.stdout, "%s: %d runs get another try, %d are let go; orch submit of the same file executes them\n", s.Name, r.Again, r.Freed)
+	fmt.Fprintf(p.stdout, "%s: %d %s another try, %d %s let go; orch submit of the same file executes them\n", s.Name,
+		r.Again, plural(r.Again, "run gets", "runs get"), r.Freed+freed, plural(r.Freed+freed, "is", "are"))
 	if stopped != nil {
 		fmt.Fprintf(p.stdout, "%s: nothing starts, for the sweep is stopped (%s: %s): orch retry %s lets it go\n", s.Name, stopped.Action, stopped.Cause, s.Name)
 	}

@@ -233,7 +233,7 @@ func earlier(root, name string) (*view, error) {
 
 func (p *program) printPlan(out *planJSON, all bool) {
 	w := p.stdout
-	fmt.Fprintf(w, "sweep %s: %d runs", out.Name, out.Runs.Total)
+	fmt.Fprintf(w, "sweep %s: %d %s", out.Name, out.Runs.Total, plural(out.Runs.Total, "run", "runs"))
 	for _, part := range []struct {
 		n    int
 		text string

@@ -126,7 +126,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	if out.Counts.Held > 0 {
 		for _, st := range out.States {
 			if st.State == results.StateHeld && st.Order != nil {
-				fmt.Fprintf(p.stderr, "orch: %d runs are held: %s\n", out.Counts.Held, oneLine(st.Order.Cause))
+				fmt.Fprintf(p.stderr, "orch: %d %s held: %s\n", out.Counts.Held, plural(out.Counts.Held, "run is", "runs are"), oneLine(st.Order.Cause))
 				break
 			}
 		}
@@ -139,7 +139,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 
 // published says in a sentence what submitting did.
 func published(name string, pub *dispatch.Published) string {
-	s := fmt.Sprintf("sweep %s: %d runs", name, pub.Total)
+	s := fmt.Sprintf("sweep %s: %d %s", name, pub.Total, plural(pub.Total, "run", "runs"))
 	for _, part := range []struct {
 		n    int
 		text string

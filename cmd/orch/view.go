@@ -127,7 +127,7 @@ func (v *view) attention(s *sweepStatus) []string {
 	if waiting := s.Runs.Queued; waiting > 0 {
 		lines, known := v.queueLines()
 		if !known && v.atOnce == 0 && s.Lost == 0 {
-			list = append(list, fmt.Sprintf("no worker holds any of the %d queued runs%s", waiting, v.lastJob()))
+			list = append(list, fmt.Sprintf("no worker holds %s%s", plural(waiting, "the queued run", fmt.Sprintf("any of the %d queued runs", waiting)), v.lastJob()))
 		}
 		list = append(list, lines...)
 	}

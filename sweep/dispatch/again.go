@@ -55,7 +55,11 @@ func (d *Dispatcher) again(out *Outcome) error {
 			return err
 		}
 		if r.Again > 0 {
-			out.Notes = append(out.Notes, fmt.Sprintf("%d runs get another try (%s)", r.Again, class))
+			runs := "runs get"
+			if r.Again == 1 {
+				runs = "run gets"
+			}
+			out.Notes = append(out.Notes, fmt.Sprintf("%d %s another try (%s)", r.Again, runs, class))
 			if _, err := d.Snapshot.Refresh(); err != nil {
 				return err
 			}

@@ -162,6 +162,14 @@ func (o *Orders) Epoch() int {
 	return o.latest[wholeSweep].Number
 }
 
+// Own returns the newest order about a run itself, if it stops it.
+func (o *Orders) Own(run string) *Order {
+	if x := o.latest[run]; x != nil && x.Action != ActionGo {
+		return x
+	}
+	return nil
+}
+
 // Stops reports whether a run must not be started.
 func (o *Orders) Stops(run string) bool { return o.Of(run) != nil }
 
