@@ -76,6 +76,9 @@ func (w *Worker) Run(ctx context.Context, leave <-chan struct{}) (Summary, error
 	w.Parallel, w.Threads = max(w.Parallel, 1), max(w.Threads, 1)
 	if w.Leave == 0 {
 		w.Leave = 30 * time.Second
+		if !w.Deadline.IsZero() { // an allocation of less than a minute is for work too
+			w.Leave = min(w.Leave, time.Until(w.Deadline)/2)
+		}
 	}
 	w.live, w.rules, w.stop = map[*attempt]bool{}, map[*results.Header]results.RetryPolicy{}, make(chan struct{})
 	sum := Summary{Runs: map[results.Class]int{}}
