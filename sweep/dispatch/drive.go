@@ -23,7 +23,8 @@ const (
 
 // patience is how long Drive goes on while Steps fail and no worker lives: a disk
 // that is full for longer needs a person, who must hear of it.
-const patience = 10 * time.Second
+// Tests have less.
+var patience = 10 * time.Second
 
 // Drive makes Steps until the sweep is over, and calls each after every one.
 // It is the loop of a foreground submit. When leave is closed it asks the
@@ -40,7 +41,8 @@ func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func
 		if err != nil && (out == nil || errors.Is(err, ErrBarren) || launcher.IsRefused(err) || ctx.Err() != nil) {
 			return out, err
 		}
-		if err == nil || out.Workers > 0 {
+		var away *awayError
+		if err == nil || out.Workers > 0 || errors.As(err, &away) {
 			working = begin
 		} else if begin.Sub(working) > patience {
 			return out, err

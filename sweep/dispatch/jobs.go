@@ -73,6 +73,12 @@ func (d *Dispatcher) launcherFor(ctx context.Context, key string) (opened, error
 	return d.open[key], nil
 }
 
+// awayError says that a machine that others use too did not answer. It will, and
+// meanwhile its workers go on.
+type awayError struct{ error }
+
+func (e *awayError) Unwrap() error { return e.error }
+
 // keyPrefix begins the names of all jobs of orch.
 const keyPrefix = "orch-"
 
@@ -113,7 +119,11 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 			a.age = p.Age()
 		}
 		if a.err != nil {
-			errs = append(errs, fmt.Errorf("list workers: %w", a.err))
+			err := fmt.Errorf("list workers: %w", a.err)
+			if polite {
+				err = &awayError{err}
+			}
+			errs = append(errs, err)
 		}
 		for _, x := range list {
 			g.add(x)

@@ -549,3 +549,26 @@ func TestEnough(t *testing.T) {
 		}
 	}
 }
+
+// A controller that is away for long ends nobody's waiting.
+func TestDriveOutlivesAnOutage(t *testing.T) {
+	defer func(p time.Duration) { patience = p }(patience)
+	patience = 200 * time.Millisecond
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 1), results.KindPlan)
+	s.deaf = errors.New("Unable to contact slurm controller")
+	d := f.process(s)
+	d.Stay = true
+	begin := time.Now()
+	leave := make(chan struct{})
+	left := false
+	out, err := d.Drive(t.Context(), leave, func(*Outcome) {
+		if !left && time.Since(begin) > 3*patience {
+			left = true
+			close(leave)
+		}
+	})
+	if !errors.Is(err, ErrInterrupted) || !left || len(s.asked) > 0 {
+		t.Errorf("Drive = %+v, %v after %v; want it to wait until it is left", out, err, time.Since(begin))
+	}
+}
