@@ -20,6 +20,9 @@ func (p *program) dryRun(x *experiment, root string) error {
 		if len(errs) > 0 {
 			return asUsage(errs[0])
 		}
+		if why := (&machines{p: p, builtIn: trainBuiltIn(x.plan.Bases)}).withoutGPU(spec); why != "" && !spec.RequireGPU {
+			spec.GPUs = 0
+		}
 		l, err := backends.Open(p.ctx, launcher.Setup{Spec: spec, StateDir: filepath.Join(os.TempDir(), "orch-dry-run")})
 		if err != nil {
 			return err

@@ -8,6 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+
+	"orch/trainer"
 )
 
 // fakeGPUBinary is a program in the place of orch-gpu.
@@ -55,5 +60,40 @@ func TestBecome(t *testing.T) {
 	pid, args, _ := strings.Cut(strings.TrimSpace(out.String()), " ")
 	if want := "worker --gpus=1"; args != want || pid == "" {
 		t.Errorf("became a process %s with %q, want %q", pid, args, want)
+	}
+}
+
+// TestBecomeGPUWorker: what a worker finds out where it starts, when it stays
+// what it is.
+func TestBecomeGPUWorker(t *testing.T) {
+	broken := fakeGPUBinary(t, "echo no CUDA-capable device; exit 1")
+	for _, tt := range []struct {
+		name, missing string
+		args          []string
+		want          trainer.GPU
+	}{
+		{"not asked for", "no driver", nil, trainer.GPU{}},
+		{"no driver", "no driver", []string{"--gpus=2", "--gpu-binary=" + broken}, trainer.GPU{Want: true, None: "no driver"}},
+		{"known before", "", []string{"--gpus=1", "--require-gpu", "--no-gpu=the pool said so"}, trainer.GPU{Want: true, Require: true, None: "the pool said so"}},
+		{"no binary", "", []string{"--gpus=1"}, trainer.GPU{Want: true, None: "there is no orch-gpu beside orch: build it with -tags cuda, see deploy/Containerfile"}},
+		{"does not start", "", []string{"--gpus=1", "--gpu-binary=" + broken},
+			trainer.GPU{Want: true, None: broken + " does not start: exit status 1: no CUDA-capable device"}},
+	} {
+		var log strings.Builder
+		p := &program{args: []string{"orch", "worker"}, log: zerolog.New(&log), gpuMissing: func() string { return tt.missing }}
+		var got trainer.GPU
+		app := &cli.App{Flags: gpuFlags(), Action: func(c *cli.Context) error {
+			got = p.becomeGPUWorker(c)
+			return nil
+		}}
+		if err := app.RunContext(t.Context(), append([]string{"orch"}, tt.args...)); err != nil {
+			t.Fatal(err)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+		if found := tt.want.None != "" && tt.want.None != "the pool said so"; found != strings.Contains(log.String(), "no GPU for built-in trainings") {
+			t.Errorf("%s: logs %q", tt.name, log.String())
+		}
 	}
 }
