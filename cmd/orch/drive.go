@@ -100,7 +100,7 @@ func (p *program) detach(s *results.Sweep) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	frozen, err := s.Tree().FreezeBinary(exe)
+	frozen, err := s.Tree().FreezeBinary(exe, binaryID())
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *program) detach(s *results.Sweep) error {
 	defer log.Close()
 	args := []string{"drive", "--results=" + s.Tree().Path(), "--sweep=" + s.Name}
 	if gpu := p.findGPUBinary(); gpu != "" { // it is not beside the copy
-		if gpu, err = s.Tree().FreezeBinary(gpu); err != nil {
+		if gpu, err = s.Tree().FreezeBinary(gpu, ""); err != nil {
 			return err
 		}
 		args = append(args, "--gpu-binary="+gpu)

@@ -375,5 +375,5 @@ func (p *program) frozen(t *results.Tree) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
-	return t.FreezeBinary(exe)
+	return t.FreezeBinary(exe, binaryID())
 }

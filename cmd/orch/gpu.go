@@ -77,7 +77,7 @@ func (p *program) gpuArgs(tree *results.Tree, spec launcher.Spec, asked int, why
 	}
 	if spec.Backend != pool.Backend.Name {
 		var err error
-		if path, err = tree.FreezeBinary(path); err != nil {
+		if path, err = tree.FreezeBinary(path, ""); err != nil {
 			return nil, err
 		}
 	}

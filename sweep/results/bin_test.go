@@ -20,7 +20,7 @@ func TestCallFolder(t *testing.T) {
 		t.Errorf("CallFolder(%s) = %q, want %q", own, got, want)
 	}
 	for range 2 { // the second finds everything there
-		frozen, err := tree.FreezeBinary(own)
+		frozen, err := tree.FreezeBinary(own, "")
 		if err != nil {
 			t.Fatal(err)
 		}
