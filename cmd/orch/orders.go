@@ -180,7 +180,7 @@ func (p *program) retryFrom(s *results.Sweep) (dispatch.Publication, error) {
 		if _, err := os.Stat(from.Dir); err != nil {
 			fmt.Fprintf(p.stderr, "orch: %s cannot be seen from here, so the runs use the copy of the code that they have\n", from.Dir)
 		} else {
-			o.Code = p.copyCode(s, from.Dir, h.Bases)
+			p.copyCode(&o, s, from.Dir, h.Bases)
 		}
 	}
 	return o, nil

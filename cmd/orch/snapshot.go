@@ -6,34 +6,46 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"orch/sweep/code"
+	"orch/sweep/dispatch"
 	"orch/sweep/override"
 	"orch/sweep/results"
 	"orch/trainer/command"
 )
 
-// copyCode returns what copies the code for the runs of these configs, which
-// start in dir, or nil if none of them asks for that.
-func (p *program) copyCode(s *results.Sweep, dir string, bases []override.Value) func() (*results.Code, error) {
+// codeSource is the code that the programs of a submission start in.
+type codeSource struct {
+	p     *program
+	s     *results.Sweep
+	dir   string // where they start
+	only  []string
+	bases []override.Value
+}
+
+// copyCode adds to a publication how the code is copied for the runs of these
+// configs, which start in dir, if one of them asks for that.
+func (p *program) copyCode(o *dispatch.Publication, s *results.Sweep, dir string, bases []override.Value) {
 	for _, b := range bases {
 		v, ok := b.Get("task.snapshot")
 		if !ok {
 			continue
 		}
 		if wanted, only, err := command.Snapshot(v); err == nil && wanted {
-			return func() (*results.Code, error) { return p.keepCode(s, dir, only, bases) }
+			src := &codeSource{p, s, dir, only, bases}
+			o.Code, o.CodeHash = src.keep, sync.OnceValues(src.hash)
+			return
 		}
 	}
-	return nil
 }
 
-func (p *program) keepCode(s *results.Sweep, dir string, only []string, bases []override.Value) (*results.Code, error) {
-	leave := s.Tree().Path()
+func (c *codeSource) list() (*code.Tree, error) {
+	leave := c.s.Tree().Path()
 	if real, err := filepath.EvalSymlinks(leave); err == nil {
 		leave = real
 	}
-	t, err := code.List(p.ctx, dir, only, []string{leave})
+	t, err := code.List(c.p.ctx, c.dir, c.only, []string{leave})
 	var large *code.TooLargeError
 	if errors.As(err, &large) {
 		return nil, usage("task.snapshot: %w: add what is no code to .gitignore, or list what is: snapshot = [\"src\", \"*.py\"]", err)
@@ -41,18 +53,34 @@ func (p *program) keepCode(s *results.Sweep, dir string, only []string, bases []
 	if err != nil {
 		return nil, usage("task.snapshot: %w", err)
 	}
-	c, err := s.KeepCode(t.Root, t.Prefix, t.Files, t.Links)
+	return t, nil
+}
+
+func (c *codeSource) hash() (string, error) {
+	t, err := c.list()
+	if err != nil {
+		return "", err
+	}
+	return results.CodeHash(t.Root, t.Files)
+}
+
+func (c *codeSource) keep() (*results.Code, error) {
+	t, err := c.list()
 	if err != nil {
 		return nil, err
 	}
-	for _, word := range commandWords(bases) {
+	kept, err := c.s.KeepCode(t.Root, t.Prefix, t.Files, t.Links)
+	if err != nil {
+		return nil, err
+	}
+	for _, word := range commandWords(c.bases) {
 		if rel, err := filepath.Rel(t.Root, word); filepath.IsAbs(word) && err == nil && filepath.IsLocal(rel) {
-			fmt.Fprintf(p.stderr, "orch: the command names %s itself, not its copy: write a path relative to %s\n", word, dir)
+			fmt.Fprintf(c.p.stderr, "orch: the command names %s itself, not its copy: write a path relative to %s\n", word, c.dir)
 			break
 		}
 	}
-	fmt.Fprintf(p.stderr, "orch: the runs use a copy of the code: %d files, %s, in %s\n", c.Files, bytesText(c.Bytes), s.CodePath(c))
-	return c, nil
+	fmt.Fprintf(c.p.stderr, "orch: the runs use a copy of the code: %d files, %s, in %s\n", kept.Files, bytesText(kept.Bytes), c.s.CodePath(kept))
+	return kept, nil
 }
 
 // commandWords returns the words of the commands of some configs.

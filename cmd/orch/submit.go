@@ -69,8 +69,9 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
 	from := provenance()
 	from.Data = dataOf(x.plan.Bases, from.Dir)
-	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes,
-		Source: x.source, Workers: m.workers, Code: p.copyCode(s, from.Dir, x.plan.Bases)})
+	o := dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes, Source: x.source, Workers: m.workers}
+	p.copyCode(&o, s, from.Dir, x.plan.Bases)
+	pub, err := dispatch.Publish(s, x.plan, o)
 	m.close()
 	if err != nil {
 		return err

@@ -22,6 +22,9 @@ type Publication struct {
 	// It is called only if there is something to publish.
 	Code func() (*results.Code, error)
 
+	// CodeHash, which may be nil, tells by which hash Code would make a copy now.
+	CodeHash func() (string, error)
+
 	// Workers returns how many workers a resource request can have at once and
 	// how many runs each executes at a time, for the sizes of blocks; known
 	// says whether the request states how long a run takes.
@@ -116,7 +119,7 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		switch st.State {
 		case results.StateDone:
 			pub.Done++
-			if otherCode(&st, &o.Provenance) {
+			if o.otherCode(&st) {
 				pub.OtherCode++
 			}
 		case results.StateFailed:
@@ -178,15 +181,22 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 
 // otherCode reports whether a result was computed by other code than there is
 // now: of orch, or of the program's work tree, as far as both are known.
-func otherCode(st *results.RunState, now *results.Provenance) bool {
-	a := &st.Attempts[st.Counted]
+func (o *Publication) otherCode(st *results.RunState) bool {
+	a, now := &st.Attempts[st.Counted], &o.Provenance
 	if a.Holder != nil && a.Holder.Orch != "" && a.Holder.Orch != now.Orch {
 		return true
 	}
-	if len(st.Run.Tries) == 0 || now.Commit == "" {
+	if len(st.Run.Tries) == 0 {
 		return false
 	}
 	seg := st.Run.Tries[len(st.Run.Tries)-1].Segment
+	if seg.Code != nil && o.CodeHash != nil {
+		hash, err := o.CodeHash()
+		return err == nil && hash != seg.Code.Hash
+	}
+	if now.Commit == "" {
+		return false
+	}
 	if _, program := seg.Bases[st.Run.Spec.Base].Lookup("task"); !program || seg.Provenance.Commit == "" {
 		return false
 	}

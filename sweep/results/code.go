@@ -48,6 +48,17 @@ func (s *Sweep) KeepCode(root, prefix string, files, links []string) (*Code, err
 	return k.code, nil
 }
 
+// CodeHash returns what [Sweep.KeepCode] would call a copy of these files.
+func CodeHash(root string, files []string) (string, error) {
+	from, err := os.OpenRoot(root)
+	if err != nil {
+		return "", err
+	}
+	defer from.Close()
+	k := &codeCopy{from: from, code: &Code{}}
+	return k.read(files, "")
+}
+
 type codeCopy struct {
 	sweep *Sweep
 	from  *os.Root

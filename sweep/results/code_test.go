@@ -47,6 +47,9 @@ func TestKeepCode(t *testing.T) {
 		return c
 	}
 	first := keep()
+	if hash, err := CodeHash(root, files); err != nil || hash != first.Hash {
+		t.Errorf("CodeHash = %s, %v, want %s as of the copy", hash, err, first.Hash)
+	}
 	again := keep("data") // the same content: no new copy, but the link that is new
 	if first.Hash != again.Hash || first.Files != 3 || first.Bytes != 4 {
 		t.Errorf("copies %+v and %+v, want the same, of 3 files with 4 bytes", first, again)
