@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"orch/launcher"
@@ -115,9 +116,8 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 	}
 	q := &results.Queue{At: time.Now().Add(-machine.age).UTC().Truncate(time.Second)}
 	if old != nil {
-		q.Bad, q.Fine = append(q.Bad, old.Bad...), old.Fine
+		q.Over, q.Bad, q.Fine = slices.Clone(old.Over), slices.Clone(old.Bad), old.Fine
 	}
-	ended, fine := 0, 0
 	for _, w := range rows {
 		switch w.State {
 		case launcher.Pending:
@@ -132,19 +132,17 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 		case launcher.Running:
 			q.Running++
 		case launcher.Ended:
-			ended++
+			e := results.Ending{Index: w.Index, Class: Class(w.End), Node: w.Host, Words: w.Reason}
 			if w.End.Cause == launcher.Exited && w.End.Code == 0 {
-				fine++
-			} else {
-				q.Ended(results.Ending{Index: w.Index, Class: Class(w.End), Node: w.Host, Words: w.Reason})
+				e.Class = results.Done
 			}
+			q.Ended(e)
 		}
 	}
-	q.Fine = max(q.Fine, fine)
 	switch {
 	case q.Pending+q.Running > 0:
 		d.seen.Forget(absent)
-	case ended >= sub.Intent.Workers:
+	case q.Ends() >= sub.Intent.Workers:
 		q.Gone = true
 		d.seen.Forget(absent)
 	default:
@@ -160,14 +158,17 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 // unseen returns how many workers of a submission may live that no scheduler
 // has shown yet.
 func (d *Dispatcher) unseen(sub *results.Submission, jobs workers) int {
-	in, rows := sub.Intent, jobs[sub.Intent.Key]
-	switch q := d.seen.Queue(in.Key); {
+	in, q := sub.Intent, d.seen.Queue(sub.Intent.Key)
+	switch {
 	case sub.Answer != nil && !sub.Answer.Accepted, jobs.alive(in.Key) > 0, q != nil && q.Gone:
 		return 0
 	case d.machineOf(sub) == nil && (sub.Answer != nil || !mayExist(sub)): // a pool knows all its workers
 		return 0
 	}
-	return max(0, in.Workers-len(rows))
+	if q == nil {
+		return in.Workers
+	}
+	return max(0, in.Workers-q.Ends())
 }
 
 // past asks the machine's records, if it keeps any, about workers that the

@@ -222,6 +222,28 @@ func TestAbsentJobIsUnknown(t *testing.T) {
 	f.soon(s, "new workers", func(o *Outcome) bool { return o.Started == 6 })
 }
 
+// A scheduler that forgets soon shows the ends of a job's workers one after the
+// other: together they are the end of the job.
+func TestEndsAddUp(t *testing.T) {
+	patient(t, time.Hour)
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	f.step(f.process(s))
+	key, all := s.asked[0].Key, slices.Clone(s.rows)
+	for i := range all {
+		s.rows = slices.Clone(all[i:])
+		s.rows[0].State, s.rows[0].End = launcher.Ended, launcher.End{Cause: launcher.Exited, Proof: true}
+		f.step(f.process(s))
+		queues, err := f.s.Queues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := queues[key]; q == nil || q.Gone != (i == 5) || q.Ends() != i+1 || q.Fine != i+1 {
+			t.Errorf("after %d ends: noted %+v", i+1, q)
+		}
+	}
+}
+
 // sbatch fails, and nobody knows whether the job exists.
 func TestUnknownSubmission(t *testing.T) {
 	unknown := errors.New("Socket timed out on send/recv operation")

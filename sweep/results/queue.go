@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -16,13 +17,14 @@ type Queue struct {
 	Running int            `json:"running,omitempty"`
 	Waits   map[string]int `json:"waits,omitempty"` // why pending workers wait, in words
 	Stuck   string         `json:"stuck,omitempty"` // why some of them will never start
-	Bad     []Ending       `json:"bad,omitempty"`   // workers that ended badly, at most maxBad
-	Fine    int            `json:"fine,omitempty"`  // workers that ended well, as far as they were seen
+	Bad     []Ending       `json:"bad,omitempty"`   // of the others, at most maxBad
+	Over    []byte         `json:"over,omitempty"`  // a bit for each worker whose end was seen
+	Fine    int            `json:"fine,omitempty"`  // how many of them ended well
 	Gone    bool           `json:"gone,omitempty"`  // no worker of it lives, or ever will
 	At      time.Time      `json:"at"`              // of the answer, by the clock of the host that asked
 }
 
-// Ending is how a worker ended that did not end well.
+// Ending is how a worker ended: Class is Done if it left by itself with code 0.
 type Ending struct {
 	Index int    `json:"index"`
 	Class Class  `json:"class"`
@@ -34,11 +36,37 @@ type Ending struct {
 // from a bad setup.
 const maxBad = 64
 
-// Ended notes a bad end, once for each worker.
+// Ended notes the end of a worker, once for each: a scheduler forgets those that
+// ended first while others still run.
 func (q *Queue) Ended(e Ending) {
+	const most = 1 << 20 // workers of a job: what is beyond is no index of ours
+	if e.Index < 0 || e.Index >= most {
+		return
+	}
+	for len(q.Over) <= e.Index/8 {
+		q.Over = append(q.Over, 0)
+	}
+	bit := byte(1) << (e.Index % 8)
+	if q.Over[e.Index/8]&bit != 0 {
+		return
+	}
+	q.Over[e.Index/8] |= bit
+	if e.Class == Done {
+		q.Fine++
+		return
+	}
 	if len(q.Bad) < maxBad && !slices.ContainsFunc(q.Bad, func(x Ending) bool { return x.Index == e.Index }) {
 		q.Bad = append(q.Bad, e)
 	}
+}
+
+// Ends returns of how many workers the end was seen.
+func (q *Queue) Ends() int {
+	n := 0
+	for _, b := range q.Over {
+		n += bits.OnesCount8(b)
+	}
+	return n
 }
 
 // Queue returns what this host knows of a submission by its key, nil if nothing.
@@ -59,7 +87,7 @@ func (o *Observations) SetQueue(key string, q *Queue) {
 
 func (q *Queue) same(p *Queue) bool {
 	if q.Pending != p.Pending || q.Running != p.Running || q.Stuck != p.Stuck || q.Gone != p.Gone ||
-		q.Fine != p.Fine || len(q.Bad) != len(p.Bad) || len(q.Waits) != len(p.Waits) {
+		q.Ends() != p.Ends() || q.Fine != p.Fine || len(q.Bad) != len(p.Bad) || len(q.Waits) != len(p.Waits) {
 		return false
 	}
 	for w, n := range q.Waits {
