@@ -37,6 +37,17 @@ def samples():
     for n in (6, 10, 13):
         yield f"integers {n}", rng.integers(0, 6, n).tolist(), rng.integers(0, 5, n).tolist()
     yield "heavy tails", rng.standard_cauchy(11).tolist(), rng.standard_cauchy(11).tolist()
+    own = np.random.default_rng(20260301)  # so that more of these change no other number
+    for n in (2, 3, 4, 5, 6, 7, 8, 10, 14):
+        grid = own.integers(300, 340, n) / 360
+        yield f"accuracies {n}", grid.tolist(), (grid - own.integers(-3, 9, n) / 360).tolist()
+        ties = own.integers(0, 4, n)
+        yield f"ties {n}", ties.tolist(), own.integers(0, 3, n).tolist()
+        wild = own.normal(0, 1, n)
+        wild[0] *= 1e6
+        yield f"outlier {n}", wild.tolist(), own.normal(0, 1, n).tolist()
+        skew = own.lognormal(0, 1.5, n)
+        yield f"skewed {n}", skew.tolist(), (skew * own.uniform(0.7, 1.1, n)).tolist()
 
 
 def wilcoxon(d):
@@ -108,6 +119,8 @@ for name, a, b in samples():
     if np.std(d) > 1e-9 * np.max(np.abs(a)) or name == "tiny numbers":
         r = stats.ttest_rel(a, b)
         c["paired"] = [float(r.statistic), len(a) - 1, float(r.pvalue)]
+    if np.std(a) == 0 and np.std(b) == 0:
+        continue
     r = stats.ttest_ind(a, b, equal_var=False)
     va, vb = np.var(a, ddof=1) / len(a), np.var(b, ddof=1) / len(b)
     df = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))

@@ -32,6 +32,14 @@ for n, k, kind in ((2, 2, "plain"), (5, 3, "plain"), (6, 4, "ties"), (12, 5, "pl
     ranks = [float(v) for v in np.mean([k + 1 - stats.rankdata(row) for row in x], axis=0)]
     out["friedman"].append({"x": x.tolist(), "statistic": statistic, "p": p, "ranks": ranks})
 
+own = np.random.default_rng(20260302)  # so that more of these change no other number
+for n, k in ((5, 3), (6, 3), (8, 4), (10, 5), (20, 6)):
+    for grid in (3, 12):
+        x = own.integers(0, grid, (n, k)).astype(float)
+        r = stats.friedmanchisquare(*x.T)
+        ranks = [float(v) for v in np.mean([k + 1 - stats.rankdata(row) for row in x], axis=0)]
+        out["friedman"].append({"x": x.tolist(), "statistic": float(r.statistic), "p": float(r.pvalue), "ranks": ranks})
+
 
 def range_cdf(q, k):
     f = lambda z: k * stats.norm.pdf(z) * (stats.norm.cdf(z + q) - stats.norm.cdf(z)) ** (k - 1)
