@@ -278,6 +278,9 @@ func (r *Report) Caption() string {
 	}
 	if len(r.Rows) > maxTableRows {
 		text += fmt.Sprintf(" %s of %d rows; tables/main.csv has all.", capital(r.which(0, maxTableRows)), len(r.Rows))
+		if r.Metrics[0].Goal == "" {
+			text += " With a goal for the metric in [study] it would be the best."
+		}
 	}
 	return text
 }

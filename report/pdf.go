@@ -246,6 +246,9 @@ func newPDFTable(t *table) pdfTable {
 	if len(p.align) > 7 {
 		p.size = 7
 	}
+	if numbers := strings.Count(p.align, "r"); numbers >= 4 && !fits(&p.table, p.size) {
+		p.size = 7 // rather smaller than "0.9233 ± 0.0032" on two lines
+	}
 	p.widths = columns(&p.table, p.size, columnGap, textWidth)
 	p.total = columnGap * float64(len(p.widths)-1)
 	for _, x := range p.widths {

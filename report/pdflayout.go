@@ -168,6 +168,15 @@ func drawLine(doc *fpdf.Fpdf, line []run, size, x, y float64) {
 	}
 }
 
+// fits reports whether a table needs no line breaks at this size.
+func fits(t *table, size float64) bool {
+	widths, total := columns(t, size, columnGap, 1e9), columnGap*float64(len(t.align)-1)
+	for _, w := range widths {
+		total += w
+	}
+	return total <= textWidth
+}
+
 // columns chooses the widths of a table's columns: natural where they fit, else
 // the wide ones give way, down to their longest word.
 func columns(t *table, size, gap, width float64) []float64 {
