@@ -318,12 +318,31 @@ func (o *open) Write(ctx context.Context, data []byte, at int64) (uint32, syscal
 	u.parts = append(u.parts, part{at, append([]byte(nil), data...)})
 	u.end = max(u.end, at+int64(len(data)))
 	c.mu.Unlock()
-	if rand.Float64() < 0.2 { // written back for reasons of its own
-		if errno := o.send(); errno != 0 {
+	if rand.Float64() < 0.3 { // written back for reasons of its own, and in any order
+		if errno := o.sendOne(); errno != 0 {
 			return 0, errno
 		}
 	}
 	return uint32(len(data)), 0
+}
+
+// sendOne sends any one of the writes. What lies before it and is not sent reads
+// as zeros on other hosts (nfs(5); the Linux client writes pages in any order).
+func (o *open) sendOne() syscall.Errno {
+	c := o.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.dirty[o.path]
+	if u == nil || len(u.parts) == 0 {
+		return 0
+	}
+	i := rand.IntN(len(u.parts))
+	p := u.parts[i]
+	if _, errno := o.LoopbackFile.Write(context.Background(), p.data, p.at); errno != 0 {
+		return errno
+	}
+	u.parts = append(u.parts[:i:i], u.parts[i+1:]...)
+	return 0
 }
 
 // send sends what was written to the server.

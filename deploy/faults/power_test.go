@@ -67,10 +67,11 @@ func TestPowerLoss(t *testing.T) {
 // another block, or all if the sweep is over.
 func (r *rig) acknowledged(over bool) map[string]string {
 	r.t.Helper()
+	acked := map[string]string{}
 	tree, err := results.Open(r.tree)
 	var none *results.NoTreeError
 	if errors.As(err, &none) {
-		return nil
+		return acked
 	}
 	if err != nil {
 		r.t.Fatal(err)
@@ -78,7 +79,7 @@ func (r *rig) acknowledged(over bool) map[string]string {
 	defer tree.Close()
 	s, err := tree.Sweep("s")
 	if errors.Is(err, results.ErrNoSweep) {
-		return nil
+		return acked
 	}
 	if err != nil {
 		r.t.Fatal(err)
@@ -92,7 +93,6 @@ func (r *rig) acknowledged(over bool) map[string]string {
 	for _, c := range sn.OpenClaims() {
 		now[c.Holder.Name] = c.Block
 	}
-	acked := map[string]string{}
 	for _, st := range sn.Derive() {
 		if st.State != results.StateDone || !st.Sealed {
 			continue

@@ -239,20 +239,23 @@ func (b *Board) sealed(seal *Seal) ([]evidence, error) {
 		if b.lengths[sj.Name] < sj.Upto {
 			from := b.lengths[sj.Name]
 			all := b.journals[sj.Name]
+			hole := false
 			next, err := readJournal(b.sweep.dir, sj.Name, from, func(at int64, _ []byte, r Record) {
-				if r.Block != "" {
+				if r.Block != "" && at < sj.Upto {
 					all = append(all, evidence{sj.Name, at, &r})
 				}
-			}, nil)
+			}, func(at int64, _ string) { hole = hole || at < sj.Upto })
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("read journal: %w", err)
 			}
-			if next < sj.Upto {
+			if next < sj.Upto || hole && b.cache.young(full+" "+sj.Name) {
 				// The holder synced this much before it sealed, so the bytes
 				// exist; this host just cannot see them yet.
 				return nil, fmt.Errorf("journal %s %w of %s counts: try again, or see orch fsck", sj.Name, errShort, full)
 			}
-			b.journals[sj.Name], b.lengths[sj.Name] = all, next
+			// What lies beyond may not all be on its server yet: it is read when a
+			// seal counts it, or a record would be missed for good.
+			b.journals[sj.Name], b.lengths[sj.Name] = all, sj.Upto
 		}
 		for _, r := range b.journals[sj.Name] {
 			if r.Block == full {

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"runtime"
 	"unsafe"
 )
@@ -14,7 +15,15 @@ type part struct {
 	newest   int64 // Time of the last record
 	gens     []partGen
 	problems []Problem
+	holes    []hole
 }
+
+// hole is a line with zero bytes in it. No writer of a journal writes them: a
+// part of the line is not on the file server yet, or never will be.
+type hole struct{ from, to int64 }
+
+// maxHoles bounds how many of a journal are looked at again.
+const maxHoles = 16
 
 // partGen is what a part says about one generation.
 type partGen struct {
@@ -82,6 +91,9 @@ func parsePart(journal string, at int64, b []byte) *part {
 		body, ok := checkLine(line)
 		if !ok {
 			problem(at, "a damaged line: its checksum does not match")
+			if len(p.holes) < maxHoles && bytes.IndexByte(line, 0) >= 0 {
+				p.holes = append(p.holes, hole{at, at + int64(len(line))})
+			}
 			return
 		}
 		if len(free) == 0 {

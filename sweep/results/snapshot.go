@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,6 +34,8 @@ type Snapshot struct {
 
 type journalState struct {
 	length int64
+	before int64 // length when the journal was read last
+	holes  []hole
 	worker *Holder
 	grew   time.Time // by this process's clock: when it was last seen growing
 	newest int64     // Time of its newest record
@@ -128,6 +131,10 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("list journals: %w", err)
 	}
+	if sn.filled() {
+		sn.forget()
+		changed = true
+	}
 	parse := inBackground(parsePart)
 	var parts []func() *part // in the order of the journals and their bytes
 	for _, name := range names {
@@ -145,9 +152,10 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 		}, func(at int64) {
 			parts = append(parts, func() *part { return &part{journal: name, problems: []Problem{longLine(name, at)}} })
 		})
-		if next != js.length {
-			js.length, js.grew, changed = next, time.Now(), true
+		if next != js.before {
+			js.grew, changed = time.Now(), true
 		}
+		js.length, js.before = next, next
 		if err != nil {
 			sn.problem(Problem{"journals/" + name, next, err.Error()})
 		}
@@ -158,9 +166,50 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 	return changed, nil
 }
 
+// filled reports whether a hole in some journal has got its bytes. A client of a
+// file server sends what was written in any order, so a line that was read as
+// damaged may be whole a moment later; it may count since, and must be read.
+func (sn *Snapshot) filled() bool {
+	for name, js := range sn.journals {
+		if len(js.holes) == 0 {
+			continue
+		}
+		f, _, err := openFile(sn.sweep.dir, "journals/"+name)
+		if err != nil {
+			continue
+		}
+		for _, h := range js.holes {
+			b := make([]byte, h.to-h.from)
+			if n, err := f.ReadAt(b, h.from); err == nil && bytes.IndexByte(b[:n], 0) < 0 {
+				f.Close()
+				return true
+			}
+		}
+		f.Close()
+	}
+	return false
+}
+
+// forget drops what was read of the journals, so that all of them are read again:
+// records stand in the order of their places.
+func (sn *Snapshot) forget() {
+	for _, g := range sn.gens {
+		g.records, g.marks = nil, nil
+	}
+	for _, js := range sn.journals {
+		js.length, js.holes, js.worker = 0, nil, nil
+	}
+	sn.Problems = nil
+	clear(sn.bad)
+	clear(sn.perFile)
+}
+
 // add takes over what a part of a journal says.
 func (sn *Snapshot) add(p *part) {
 	js := sn.journals[p.journal]
+	if n := min(len(p.holes), maxHoles-len(js.holes)); n > 0 {
+		js.holes = append(js.holes, p.holes[:n]...)
+	}
 	if p.newest != 0 {
 		js.newest = p.newest
 	}
