@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"orch/launcher"
+	"orch/sweep/dispatch"
 	"orch/sweep/results"
 )
 
@@ -31,6 +32,15 @@ func (p *program) dryRun(x *experiment, root string) error {
 		if spec.Workers > 0 {
 			workers = min(workers, spec.Workers)
 		}
+		if shared, ok := launcher.As[launcher.Bounder](l); ok {
+			job, user := shared.Bounds()
+			workers = dispatch.First(spec, g.Runs)
+			for _, most := range []int{job, user} {
+				if most > 0 {
+					workers = min(workers, most)
+				}
+			}
+		}
 		if s, ok := launcher.As[launcher.Sizer](l); ok {
 			n, ok := s.Fit(spec.Resources())
 			if !ok {
@@ -42,7 +52,7 @@ func (p *program) dryRun(x *experiment, root string) error {
 		argv := workerArgv(filepath.Join(root, "bin", "orch-..."), p, root, x.name, results.GroupKey(g.Launcher), spec)
 		dir := filepath.Join(root, x.name)
 		if v, ok := launcher.As[launcher.Previewer](l); ok {
-			text, err := v.Preview(launcher.Request{Key: "orch-" + x.name + "-...", Workers: workers, Argv: argv, Dir: dir,
+			text, err := v.Preview(launcher.Request{Key: fmt.Sprintf("orch-%.24s-...", x.name), Workers: workers, Argv: argv, Dir: dir,
 				LogDir: filepath.Join(dir, "subs", "1"), Resources: spec.Resources(), Options: spec.Options})
 			if err != nil {
 				return err

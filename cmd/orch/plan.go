@@ -9,6 +9,7 @@ import (
 
 	"orch/launcher"
 	"orch/launcher/slurm"
+	"orch/sweep/dispatch"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
@@ -63,7 +64,7 @@ type groupJSON struct {
 	MemMiB   int            `json:"mem_mib"`
 	GPUs     int            `json:"gpus"`
 	Parallel int            `json:"parallel"` // runs that one worker executes at once
-	Workers  int            `json:"workers"`  // at most so many at once; 0: not known here
+	Workers  int            `json:"workers"`  // that are asked for at first; 0: not known here
 	Round    *roundJSON     `json:"round"`    // null: a worker's time has no end
 }
 
@@ -298,8 +299,8 @@ func (p *program) printPlan(out *planJSON, all bool) {
 }
 
 // newGroupJSON describes a resource request. How many workers fit this machine
-// is the pool's to say when they start; on a scheduler it is what the user
-// allows, and no more than there are runs.
+// is the pool's to say when they start; on a scheduler it is what the runs
+// deserve and the user allows.
 func newGroupJSON(g results.Group, spec launcher.Spec) groupJSON {
 	j := groupJSON{Runs: g.Runs, Launcher: g.Launcher, CPUs: spec.CPUs, MemMiB: spec.MemMiB, GPUs: spec.GPUs, Parallel: spec.Parallel}
 	if spec.Backend != slurm.Backend.Name {
@@ -309,10 +310,7 @@ func newGroupJSON(g results.Group, spec launcher.Spec) groupJSON {
 	if n, ok := launcher.Int(spec.Options["max_workers"]); ok && n > 0 {
 		most = n
 	}
-	if spec.Workers > 0 {
-		most = min(most, spec.Workers)
-	}
-	j.Workers = min(most, (g.Runs+spec.Parallel-1)/spec.Parallel)
+	j.Workers = min(most, dispatch.First(spec, g.Runs))
 	if spec.Time > 0 {
 		h := spec.Time.Hours() * float64(j.Workers*max(1, spec.Nodes))
 		j.Round = &roundJSON{Seconds: spec.Time.Seconds(), CoreHours: h * float64(spec.CPUs*max(1, spec.Tasks)), GPUHours: h * float64(spec.GPUs)}
@@ -325,13 +323,13 @@ func (g groupJSON) round() string {
 	if g.Workers == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("%d at most", g.Workers)
+	s := fmt.Sprint(g.Workers)
 	if r := g.Round; r != nil {
 		s += fmt.Sprintf(", which may take %s core hours", hours(r.CoreHours))
 		if r.GPUHours > 0 {
 			s += fmt.Sprintf(" and %s GPU hours", hours(r.GPUHours))
 		}
-		s += " before they are asked for again; they leave when nothing is left"
+		s += " before others are asked for; they leave when nothing is left"
 	}
 	return s
 }

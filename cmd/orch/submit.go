@@ -86,7 +86,12 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.stdout, "%d workers asked for; orch status %s shows them, orch collect moves on what is left\n", out.Started, s.Name)
+		switch {
+		case out.Started > 0:
+			fmt.Fprintf(p.stdout, "%d workers asked for; orch status %s shows them, orch collect moves on what is left\n", out.Started, s.Name)
+		case out.Left > 0:
+			fmt.Fprintf(p.stdout, "no more workers asked for; orch status %s says what runs and waits, and why\n", s.Name)
+		}
 		if c.Bool("report") && out.Left > 0 {
 			return p.followSweep(s, sn, out)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"orch/launcher"
 	"orch/sweep/override"
 	"orch/sweep/results"
 )
@@ -72,11 +73,36 @@ func (d *Dispatcher) enough(key string, o opened, runs, alive, idle int) int {
 		// A worker that holds something does not come to these runs for long; and
 		// when nothing has finished for minutes, runs are long.
 		return all - idle
+	}
+	return deserved(all, took) - alive
+}
+
+// deserved returns how many workers so many slots' worth of runs are enough
+// for, each of which takes so long; 0: nobody knows.
+func deserved(all int, took time.Duration) int {
+	switch {
+	case took >= worthwhile:
+		return all
 	case took == 0:
-		return min(all, max(guessWorkers, (all+guessRuns-1)/guessRuns)) - alive
+		return min(all, max(guessWorkers, (all+guessRuns-1)/guessRuns))
 	}
 	work := time.Duration(all) * took
-	return min(all, max(1, int((work+worthwhile-1)/worthwhile))) - alive
+	return min(all, max(1, int((work+worthwhile-1)/worthwhile)))
+}
+
+// First returns how many workers the first Step asks a machine for that others
+// use too, for so many runs of a request of which none has finished yet. What
+// the user and the machine allow is not looked at.
+func First(spec launcher.Spec, runs int) int {
+	if per := spec.RunsPerWorker; per > 0 {
+		return (runs + per - 1) / per
+	}
+	parallel := max(1, spec.Parallel)
+	all := (runs + parallel - 1) / parallel
+	if spec.Workers > 0 {
+		return min(all, spec.Workers)
+	}
+	return deserved(all, spec.RunTime)
 }
 
 // busyFor returns for how long this host has seen workers of a request hold
