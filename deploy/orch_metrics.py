@@ -23,6 +23,14 @@ def result(**metrics):
     """Set final metrics."""
     _write(metrics)
 
+def config():
+    """The run's whole config as a dict, empty without orch; needs Python 3.11."""
+    if not os.environ.get("ORCH_CONFIG"):
+        return {}
+    import tomllib
+    with open(os.environ["ORCH_CONFIG"], "rb") as f:
+        return tomllib.load(f)
+
 def checkpoint_dir():
     return os.environ.get("ORCH_CKPT_DIR") or "."
 

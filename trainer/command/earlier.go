@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -13,7 +14,13 @@ import (
 type earlier struct {
 	rows map[string][]point // by metric, in the order of its steps
 	last map[string]float64 // values without a step, and the last of each metric
+
+	points  int // so many are kept in all
+	dropped int // so many were too many
 }
+
+// maxEarlier bounds the points that are kept, to some 20 MB of memory.
+const maxEarlier = 1 << 20
 
 type point struct {
 	step int64
@@ -26,13 +33,14 @@ type point struct {
 func measuredBefore(attempt string) *earlier {
 	all := &earlier{rows: map[string][]point{}, last: map[string]float64{}}
 	for _, dir := range append(results.EarlierAttempts(attempt), attempt) {
-		one := &earlier{rows: map[string][]point{}}
+		one := &earlier{rows: map[string][]point{}, points: all.points}
 		g := &gathered{to: one, dir: dir}
 		t := tailer{g: g}
 		t.end()
 		for name, rows := range one.rows {
 			all.rows[name] = append(before(all.rows[name], rows[0].step), rows...)
 		}
+		all.points, all.dropped = one.points, all.dropped+one.dropped
 		maps.Copy(all.last, g.results)
 	}
 	return all
@@ -46,6 +54,10 @@ func before(points []point, step int64) []point {
 
 // Log implements [trainer.Metrics].
 func (e *earlier) Log(step int64, name string, x float64) {
+	if e.points++; e.points > maxEarlier {
+		e.dropped++
+		return
+	}
 	e.rows[name] = append(e.rows[name], point{step, x})
 }
 
@@ -71,6 +83,9 @@ func (g *gathered) until(name string, step int64) {
 func (g *gathered) inherit() {
 	if g.earlier == nil {
 		return
+	}
+	if n := g.earlier.dropped; n > 0 {
+		g.bad(metricsFile, fmt.Errorf("%d rows of earlier attempts are more than are carried over", n))
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.earlier.rows)) {
 		for _, p := range g.earlier.rows[name] {

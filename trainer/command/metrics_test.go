@@ -226,6 +226,25 @@ torn{"step":4`
 	}
 }
 
+func TestEarlierRowsAreBounded(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a0")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat(`{"step":1,"a":1,"b":2}`+"\n", maxEarlier/2+3)
+	if err := os.WriteFile(filepath.Join(dir, metricsFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := measuredBefore(dir)
+	if n := len(e.rows["a"]) + len(e.rows["b"]); n != maxEarlier || e.dropped != 6 || e.last["a"] != 1 {
+		t.Errorf("%d points kept, %d dropped, last %v; want %d, 6, the last values", n, e.dropped, e.last, maxEarlier)
+	}
+	g := &gathered{to: &recorder{}, earlier: e}
+	if g.inherit(); g.garbled != 1 || !strings.Contains(g.first, "6 rows of earlier attempts") {
+		t.Errorf("noted %d problems, first %q, want one about 6 rows", g.garbled, g.first)
+	}
+}
+
 func FuzzRow(f *testing.F) {
 	for _, s := range []string{`{"step":1,"loss":NaN}`, `{"name":"x","value":-Infinity}`, `{"a":{"b":[1]}}`, `{"a":"\\\"NaN"}`, `{"checkpoint":"x"}`, "{", "NaN", `{"a":+inf}`, `{"a":"`} {
 		f.Add([]byte(s))
@@ -262,7 +281,9 @@ func TestPythonHelper(t *testing.T) {
 		t.Fatal(err)
 	}
 	const script = `
+import sys
 import orch_metrics as om
+assert sys.version_info < (3, 11) or om.config()["task"]["outputs"] == ["ckpt/model.txt"], om.config()
 assert om.resume_dir() == __import__("os").environ["ORCH_RESUME"], om.resume_dir()
 for step in range(3):
     om.log(step, loss=1/(step+1), acc=float(step))
@@ -281,6 +302,9 @@ except KeyError:
 	writeProgram(t, file, script)
 	r := newTrial(t, fmt.Sprintf("[task]\ncommand = [%q, %q]\noutputs = ['ckpt/model.txt']\n[task.env]\nPYTHONPATH = %q\nPYTHONDONTWRITEBYTECODE = '1'", python, file, helper))
 	r.Resume = t.TempDir()
+	if err := os.WriteFile(filepath.Join(r.Dir, results.ConfigFile), r.Config.AppendTOML(nil), 0o600); err != nil { // as a worker does
+		t.Fatal(err)
+	}
 	if err := r.train(t); err != nil {
 		t.Fatalf("Train = %v; log:\n%s", err, r.out())
 	}
@@ -297,7 +321,7 @@ except KeyError:
 		t.Error("a checkpoint whose writing failed looks complete")
 	}
 	// Outside a run the same script works and writes nothing.
-	cmd := exec.Command(python, "-c", "import orch_metrics as om; om.log(1, x=2); assert om.resume_dir() is None\nwith om.checkpoint(1, 'm') as p: open(p, 'w').write('x')")
+	cmd := exec.Command(python, "-c", "import orch_metrics as om; om.log(1, x=2); assert om.resume_dir() is None and om.config() == {}\nwith om.checkpoint(1, 'm') as p: open(p, 'w').write('x')")
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+helper, "PYTHONDONTWRITEBYTECODE=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
