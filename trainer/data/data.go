@@ -11,7 +11,7 @@
 // "digits" (1,797 images of 8x8) is part of the program. "mnist" (60,000 +
 // 10,000 images of 28x28) is read from the four IDX files that its authors
 // published, gzipped or not, which users bring themselves. "idx" is any set in that form, such as
-// Fashion-MNIST, and "csv" a table with a header, one of whose columns is what
+// Fashion-MNIST, or of other numbers than bytes, and "csv" a table with a header, one of whose columns is what
 // to predict: a class or a number.
 //
 // Pixels stay bytes in memory and become float32 when a row is copied into a
@@ -55,12 +55,12 @@ func numbered(n int) []string {
 	return names
 }
 
-// newImages checks the parts of a set of images. white is the byte that
-// becomes 1.
-func newImages(shape []int, classes, white int, pixels, labels []byte) (*Set, error) {
-	s := &Set{Shape: shape, Classes: classes, Names: numbered(classes), pixels: pixels, labels: labels}
-	if want := len(labels) * s.Features(); len(pixels) != want {
-		return nil, fmt.Errorf("%d labels need %d pixels, got %d", len(labels), want, len(pixels))
+// newImages checks the parts of a set of images, which are bytes or numbers.
+// white is the byte that becomes 1; numbers stay as they are.
+func newImages(shape []int, classes, white int, pixels []byte, numbers []float32, labels []byte) (*Set, error) {
+	s := &Set{Shape: shape, Classes: classes, Names: numbered(classes), pixels: pixels, values: numbers, labels: labels}
+	if got, want := max(len(pixels), len(numbers)), len(labels)*s.Features(); got != want {
+		return nil, fmt.Errorf("%d labels need %d pixels, got %d", len(labels), want, got)
 	}
 	for i, l := range labels {
 		if int(l) >= classes {

@@ -95,6 +95,70 @@ func idx(data []byte, dims ...int) []byte {
 	return append(b, data...)
 }
 
+// typed makes an IDX file of another type.
+func typed(kind byte, data []byte, dims ...int) []byte {
+	b := idx(data, dims...)
+	b[2] = kind
+	return b
+}
+
+// TestIDXTypes: the six types of the format, with their extremes, as features
+// and, where they are whole, as labels.
+func TestIDXTypes(t *testing.T) {
+	for _, tt := range []struct {
+		kind byte
+		data []byte
+		want []float32
+	}{
+		{0x09, []byte{0x80, 0x7f}, []float32{-128, 127}},
+		{0x0b, []byte{0x80, 0, 0x7f, 0xff}, []float32{-32768, 32767}},
+		{0x0c, []byte{0xff, 0xff, 0xff, 0xfe, 0, 1, 0, 0}, []float32{-2, 65536}},
+		{0x0d, []byte{0x3f, 0xc0, 0, 0, 0xbd, 0xcc, 0xcc, 0xcd}, []float32{1.5, -0.1}},
+		{0x0e, []byte{0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0xbf, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a}, []float32{1.5, -0.1}},
+	} {
+		for _, file := range [][]byte{typed(tt.kind, tt.data, 1, 2), zip(t, typed(tt.kind, tt.data, 1, 2))} {
+			a, err := readIDX(bytes.NewReader(file), 2, 2)
+			if err != nil || !slices.Equal(a.numbers, tt.want) || a.bytes != nil {
+				t.Errorf("type %#x: %v, %v; want %v", tt.kind, a, err, tt.want)
+			}
+		}
+		if _, err := readIDX(bytes.NewReader(typed(tt.kind, tt.data[:len(tt.data)-1], 1, 2)), 2, 2); err == nil || !strings.Contains(err.Error(), "ends after") {
+			t.Errorf("type %#x, one byte short: %v", tt.kind, err)
+		}
+	}
+	if _, err := readIDX(bytes.NewReader(typed(0x0d, []byte{0x7f, 0xc0, 0, 0}, 1, 1)), 2, 2); err == nil || err.Error() != "number 0 is NaN" {
+		t.Errorf("NaN: %v", err)
+	}
+
+	dir := t.TempDir()
+	for name, b := range map[string][]byte{
+		"x":    typed(0x0d, make([]byte, 4*3*2), 3, 2),
+		"y":    typed(0x0c, []byte{0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1}, 3),
+		"far":  typed(0x0b, []byte{0, 0, 1, 0, 0, 1}, 3),
+		"less": typed(0x09, []byte{0, 0xff, 1}, 3),
+		"b":    idx(make([]byte, 6), 3, 2), "c": idx([]byte{0, 1, 2}, 3),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src, err := Load(Spec{Name: "idx", Dir: dir, Images: "x", Labels: "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := (View{Set: src.All, Rows: seq(3)}); src.All.Classes != 3 || v.Label(0) != 2 || v.Label(2) != 1 || v.Features() != 2 {
+		t.Errorf("%d classes, labels %v", src.All.Classes, src.All.labels)
+	}
+	for labels, want := range map[string]string{"far": "label 256 of example 1 is no number of a class, 0 to 255", "less": "label -1 of example 1"} {
+		if _, err := Load(Spec{Name: "idx", Dir: dir, Images: "x", Labels: labels}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("labels %s: %v, want %q", labels, err, want)
+		}
+	}
+	if _, err := Load(Spec{Name: "idx", Dir: dir, Images: "x", Labels: "y", TestImages: "b", TestLabels: "c"}); err == nil || !strings.Contains(err.Error(), "other numbers than those of") {
+		t.Errorf("floats to train and bytes to test on: %v", err)
+	}
+}
+
 func zip(t testing.TB, b []byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -117,7 +181,7 @@ func TestReadIDX(t *testing.T) {
 		{"gzip", zip(t, good), ""},
 		{"empty", nil, "unexpected EOF"},
 		{"half a header", good[:7], "unexpected EOF"},
-		{"wrong magic", append([]byte{0, 0, 13}, good[3:]...), "starts with 00 00 0d 03, want 00 00 08"},
+		{"wrong magic", append([]byte{0, 0, 10}, good[3:]...), "starts with 00 00 0a 03, want 00 00, a type"},
 		{"wrong rank", idx(make([]byte, 20), 20), "starts with 00 00 08 01"},
 		{"short", good[:len(good)-1], "ends after 5 of the 6 bytes"},
 		{"long", append(slices.Clone(good), 0), "more than the 6 bytes"},
@@ -126,15 +190,15 @@ func TestReadIDX(t *testing.T) {
 		{"cut gzip", zip(t, good)[:20], "unexpected EOF"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dims, data, err := readIDX(bytes.NewReader(tt.file), 3, 3)
+			a, err := readIDX(bytes.NewReader(tt.file), 3, 3)
 			if tt.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("readIDX = %v, want an error with %q", err, tt.want)
 				}
 				return
 			}
-			if err != nil || !slices.Equal(dims, []int{3, 1, 2}) || !bytes.Equal(data, []byte{1, 2, 3, 4, 5, 6}) {
-				t.Errorf("readIDX = %v, %v, %v", dims, data, err)
+			if err != nil || !slices.Equal(a.dims, []int{3, 1, 2}) || !bytes.Equal(a.bytes, []byte{1, 2, 3, 4, 5, 6}) {
+				t.Errorf("readIDX = %v, %v", a, err)
 			}
 		})
 	}
@@ -156,14 +220,15 @@ func FuzzReadIDX(f *testing.F) {
 	f.Add(good)
 	f.Add(zip(f, good))
 	f.Add(idx(nil, 1<<31, 1<<31, 0))
+	f.Add(typed(0x0e, make([]byte, 48), 3, 1, 2))
 	f.Add(good[:9])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		dims, data, err := readIDX(bytes.NewReader(b), 3, 3)
+		a, err := readIDX(bytes.NewReader(b), 3, 3)
 		if err != nil {
 			return
 		}
-		if len(dims) != 3 || dims[0]*dims[1]*dims[2] != len(data) {
-			t.Errorf("readIDX accepted %d bytes for dimensions %v", len(data), dims)
+		if n := max(len(a.bytes), len(a.numbers)); len(a.dims) != 3 || a.dims[0]*a.dims[1]*a.dims[2] != n {
+			t.Errorf("readIDX accepted %d numbers for dimensions %v", n, a.dims)
 		}
 	})
 }

@@ -54,6 +54,6 @@ func parseDigits(text string) (*Source, error) {
 			return nil, fmt.Errorf("line %d: %d fields, want %d", len(labels)+1, n, features+1)
 		}
 	}
-	set, err := newImages([]int{8, 8}, 10, 16, pixels, labels)
+	set, err := newImages([]int{8, 8}, 10, 16, pixels, nil, labels)
 	return &Source{All: set}, err
 }

@@ -105,6 +105,9 @@ func readSets(paths []string, classes int) (*Source, error) {
 	if !slices.Equal(train.Shape, test.Shape) {
 		return nil, fmt.Errorf("%s: images of %v pixels, but those of %s have %v", paths[2], test.Shape, paths[0], train.Shape)
 	}
+	if (train.pixels == nil) != (test.pixels == nil) {
+		return nil, fmt.Errorf("%s: other numbers than those of %s: one has bytes, which become 0 to 1, the other not", paths[2], paths[0])
+	}
 	if train.Classes < test.Classes {
 		return nil, fmt.Errorf("%s: %d classes, but %s has %d", paths[3], test.Classes, paths[1], train.Classes)
 	}
@@ -115,24 +118,28 @@ func readSets(paths []string, classes int) (*Source, error) {
 // readSet reads a file of images, of two dimensions or with channels as the
 // third, or of features, and the file of their labels.
 func readSet(images, labels string, classes int) (*Set, error) {
-	dims, pixels, err := readIDXFile(images, 2, 4)
+	x, err := readIDXFile(images, 2, 4)
 	if err != nil {
 		return nil, err
 	}
-	_, class, err := readIDXFile(labels, 1, 1)
+	y, err := readIDXFile(labels, 1, 1)
 	if err != nil {
 		return nil, err
+	}
+	class, err := y.labels()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", labels, err)
 	}
 	switch {
-	case slices.Contains(dims, 0):
-		return nil, fmt.Errorf("%s: examples of no values: its dimensions are %v", images, dims)
-	case dims[0] != len(class):
-		return nil, fmt.Errorf("%s: %d labels for the %d images of %s", labels, len(class), dims[0], images)
+	case slices.Contains(x.dims, 0):
+		return nil, fmt.Errorf("%s: examples of no values: its dimensions are %v", images, x.dims)
+	case x.dims[0] != len(class):
+		return nil, fmt.Errorf("%s: %d labels for the %d images of %s", labels, len(class), x.dims[0], images)
 	}
 	if classes == 0 {
 		classes = int(slices.Max(class)) + 1
 	}
-	set, err := newImages(dims[1:], classes, 255, pixels, class)
+	set, err := newImages(x.dims[1:], classes, 255, x.bytes, x.numbers, class)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", labels, err)
 	}

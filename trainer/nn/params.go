@@ -38,7 +38,7 @@ type Data struct {
 	ValFraction  float64  `param:"val_fraction,min=0,below=1" doc:"share of the examples that validate after each epoch"`
 	TestFraction float64  `param:"test_fraction,min=0,below=1" doc:"share of the examples that test at the end; unused if the set has a test part of its own"`
 	TrainSamples int      `param:"train_samples,min=0" doc:"train on so many examples only, chosen by the seed; 0: all"`
-	Normalize    Scale    `param:"normalize" doc:"scale: pixels to 0..1, tables as they are; standard: mean 0 and deviation 1 over the training examples; auto: standard for tables, else scale"`
+	Normalize    Scale    `param:"normalize" doc:"scale: bytes to 0..1, other numbers as they are; standard: mean 0 and deviation 1 over the training examples; auto: standard for tables, else scale"`
 
 	Images     string `param:"images" doc:"idx: file of the images, if it has another name than MNIST's"`
 	Labels     string `param:"labels" doc:"idx: file of their labels"`
