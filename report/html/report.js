@@ -20,7 +20,8 @@
     const axis = label => ({ label, stroke: "#1a1a1a", labelSize: 22, font: "12px serif", labelFont: "13px serif", grid: { stroke: "#e1e1e1", width: 1 } });
     const width = () => Math.max(200, box.parentElement.clientWidth);
     const height = 300;
-    const plot = new uPlot({ width: width(), height, series, bands, scales: { x: { time: false } }, axes: [axis(c.x), { ...axis(c.y), size: 56 }] }, data, box);
+    const plot = new uPlot({ width: width(), height, series, bands, scales: { x: { time: false } }, axes: [axis(c.x), { ...axis(c.y), size: 56 }],
+      legend: { markers: { width: 3, dash: (_, i) => ["solid", "dashed", "dotted", "double"][(i - 1) / 3 % 4] } } }, data, box);
     plot.root.querySelectorAll(".u-legend .u-series").forEach((row, i) => { if (i > 0 && i % 3 !== 1) row.classList.add("band"); });
     box.parentElement.classList.add("live");
     new ResizeObserver(() => plot.setSize({ width: width(), height })).observe(box.parentElement);
