@@ -296,22 +296,33 @@ func (r *rig) recount() {
 	if code != 0 {
 		r.t.Fatalf("recount.py ends with code %d:\n%s", code, stderr)
 	}
-	var theirs map[string]map[string]float64
+	type count struct {
+		Done    map[string]map[string]float64
+		Failed  map[string]string
+		Planned int
+	}
+	var theirs count
 	if err := json.Unmarshal([]byte(out), &theirs); err != nil {
 		r.t.Fatal(err)
 	}
-	ours := map[string]map[string]float64{}
+	ours := count{Done: map[string]map[string]float64{}, Failed: map[string]string{}}
 	for _, st := range r.states() {
+		if st.Run.Planned {
+			ours.Planned++
+		}
+		if st.End != nil && st.End.Class != results.Done {
+			ours.Failed[st.Run.ID] = st.End.Class.String()
+		}
 		if st.State == results.StateDone {
 			m := map[string]float64{}
 			for _, x := range st.End.Metrics {
 				m[x.Name] = x.Value
 			}
-			ours[st.Run.ID] = m
+			ours.Done[st.Run.ID] = m
 		}
 	}
 	checked(r.t, func(c *checks) { c.recounts++ })
-	if !maps.EqualFunc(ours, theirs, maps.Equal) {
+	if !maps.EqualFunc(ours.Done, theirs.Done, maps.Equal) || !maps.Equal(ours.Failed, theirs.Failed) || ours.Planned != theirs.Planned {
 		r.t.Errorf("orch counts %v\nrecount.py %v", ours, theirs)
 	}
 }

@@ -3,8 +3,12 @@
 Written from the format in the package comment of sweep/results alone, so that
 it shares no mistake with orch: an independent judge of what counts.
 
-    recount.py RESULTS/SWEEP      prints {run ID: {metric: value}} of done runs
+    recount.py RESULTS/SWEEP      prints as JSON
+        done     {run ID: {metric: value}}
+        failed   {run ID: class}
+        planned  how many runs the newest plan has
 """
+import hashlib
 import json
 import os
 import re
@@ -59,12 +63,23 @@ def blocks(segment, runs, head):
     return out
 
 
+FINAL = ("failed", "out of memory", "bad setup", "no result", "timeout", "stall", "cancelled", "diverged")
+
+
 def main(sweep):
+    planned = set()
     tries, epoch = {}, {}  # by run: the blocks where it is work, and which is the first that counts
     for n in sorted(int(n) for n in names(sweep + "/plans") if n.isdigit()):
         with open("%s/plans/%d/plan.jsonl" % (sweep, n), "rb") as f:
-            lines = [json.loads(line) for line in f]
-        runs, head = lines[:-2], lines[-2]
+            raw = f.readlines()
+        lines = [json.loads(line) for line in raw]
+        runs, head, end = lines[:-2], lines[-2], lines[-1]
+        if end["sha256"] != hashlib.sha256(b"".join(raw[:-1])).hexdigest() or end["runs"] != len(runs):
+            sys.exit("plan %d is damaged" % n)
+        if head["kind"] == "plan":
+            planned.clear()
+        if head["kind"] in ("plan", "add"):
+            planned.update(r["i"] for r in runs)
         for name, ids in blocks(n, runs, head).items():
             for run in ids:
                 if head["kind"] == "rerun":
@@ -105,16 +120,21 @@ def main(sweep):
             out += [decode(line.encode()) for line in part.get("tail", [])]
         return out
 
-    done = {}
+    done, failed = {}, {}
     for run, where in tries.items():
         for block in where[epoch.get(run, 0):]:
             for gen in sorted(generations.get(block, [])):
                 ends = [r for r in counted("%s.%d" % (block, gen)) if r["k"] == "end" and r["r"] == run]
-                if ends and ends[0]["c"] == "done":
+                if not ends:
+                    continue
+                if ends[0]["c"] == "done":
                     if run in done:
                         sys.exit("run %s has two results" % run)
                     done[run] = {k: number(v) for k, v in ends[0].get("m", {}).items()}
-    json.dump(done, sys.stdout)
+                elif block == where[-1] and (ends[0]["c"] in FINAL or ends[0].get("giveup")):
+                    failed[run] = ends[0]["c"]
+    failed = {run: c for run, c in failed.items() if run not in done}
+    json.dump({"done": done, "failed": failed, "planned": len(planned)}, sys.stdout)
 
 
 main(sys.argv[1])
