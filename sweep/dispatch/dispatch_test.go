@@ -125,9 +125,27 @@ func (f *fixture) plan(text string) *sweep.Plan {
 	return plan
 }
 
+// typedIn is the folder where the fixture's sweeps were submitted.
+const typedIn = "/where/it/was/typed"
+
+// inPlace tests that every segment, also of a retry, runs programs where the
+// sweep was submitted.
+func (f *fixture) inPlace() {
+	f.t.Helper()
+	p, err := f.s.Plan()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, seg := range p.Segments {
+		if seg.Provenance.Dir != typedIn {
+			f.t.Errorf("segment %d (%s) runs programs in %q, want %q", seg.Number, seg.Kind, seg.Provenance.Dir, typedIn)
+		}
+	}
+}
+
 func (f *fixture) publish(text string, kind results.Kind) *Published {
 	f.t.Helper()
-	pub, err := Publish(f.s, f.plan(text), Publication{Kind: kind, Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil }})
+	pub, err := Publish(f.s, f.plan(text), Publication{Kind: kind, Provenance: results.Provenance{Time: time.Now(), Dir: typedIn}, Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil }})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -391,13 +409,14 @@ func TestRetryAndRerun(t *testing.T) {
 	if pub := f.publish(text, results.KindPlan); pub.Segment != 0 || pub.Failed != 1 {
 		t.Errorf("a plain submit = %+v, want it to leave the failed run alone", pub)
 	}
-	r, err := Retry(f.s, func(results.RunState) bool { return true }, "test", Publication{Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil }})
+	r, err := Retry(f.s, func(results.RunState) bool { return true }, "test", Publication{Provenance: results.Provenance{Time: time.Now(), Dir: "/elsewhere"}, Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil }})
 	if err != nil || r.Again != 1 {
 		t.Fatalf("Retry = %+v, %v; want 1 again", r, err)
 	}
 	if c := drive(); c.Done != 1 || c.Failed != 1 {
 		t.Errorf("after the retry: %+v, want the same", c)
 	}
+	f.inPlace()
 	if n := f.executed(); len(n) != 2 || n["0000-x98-"+suffix(f, 0)] != 1 || n["0001-x99-"+suffix(f, 1)] != 2 {
 		t.Errorf("executed %v, want the failed one twice and the other once", n)
 	}
@@ -463,6 +482,7 @@ x = [1, 77, 99]
 			raised = raised || mem.Text() == "30M"
 		}
 	}
+	f.inPlace()
 	if !raised {
 		t.Error("no segment asks for 30M: the memory was not raised")
 	}

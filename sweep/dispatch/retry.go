@@ -33,7 +33,7 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 		return nil, fmt.Errorf("sweep %s has no plan yet", s.Name)
 	}
 	h := *header
-	h.Kind, h.Cause, h.Provenance = results.KindRetry, cause, o.Provenance
+	h.Kind, h.Cause, h.Provenance = results.KindRetry, cause, from(header.Provenance, o.Provenance)
 	h.Bases, h.Choices, h.Groups, h.Adopts = nil, nil, nil, nil
 	h.Changes = o.Changes
 	r := &Retried{}
@@ -125,4 +125,17 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 		}
 	}, nil, sn.Plan.Newest())
 	return r, err
+}
+
+// from returns the provenance of a retry: who asked for it and when, if anybody
+// did, but the folder and the code of the plan. A program's working directory is
+// where it was first submitted, wherever a person or a Step tries it again.
+func from(plan, asked results.Provenance) results.Provenance {
+	if asked.Time.IsZero() {
+		return plan
+	}
+	if asked.Dir != plan.Dir {
+		asked.Dir, asked.Commit, asked.Dirty, asked.DirtyHash = plan.Dir, plan.Commit, plan.Dirty, plan.DirtyHash
+	}
+	return asked
 }
