@@ -57,6 +57,14 @@ func (a *attempt) askToLeave() { a.once.Do(func() { close(a.stop) }) }
 func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r results.HeldRun) (class results.Class, final bool, err error) {
 	full := fmt.Sprintf("%s.%d", h.Block, h.Gen)
 	policy := w.policy(r.Header)
+	if r.Before == results.OutOfMemory {
+		// The attempt before was killed with its worker, and could not say so
+		// itself. As much memory again would end the same way: it is for the retry
+		// policy to ask for more.
+		err := w.journal.Append(results.Record{Kind: results.RecordEnd, Run: r.Run.ID, Block: full, Class: results.OutOfMemory,
+			Message: "out of memory: its worker was killed for using more than it asked for; raise launcher.mem"})
+		return results.OutOfMemory, true, err
+	}
 	if r.Lost >= policy.Lost {
 		err := w.journal.Append(results.Record{Kind: results.RecordEnd, Run: r.Run.ID, Block: full, Class: results.Lost, GiveUp: true,
 			Message: fmt.Sprintf("given up after %d attempts in a row that vanished or had to leave before a new checkpoint; orch retry opens it again", r.Lost)})

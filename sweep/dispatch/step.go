@@ -128,9 +128,11 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		errs = append(errs, err)
 	}
+	forMemory(subs, jobs)
 	if err := d.reconcile(ctx, subs, jobs); err != nil {
 		errs = append(errs, err)
 	}
+	forMemory(subs, jobs) // what the records added
 	if err := d.bury(jobs, out); err != nil {
 		errs = append(errs, err)
 	}

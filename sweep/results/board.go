@@ -91,6 +91,7 @@ type HeldRun struct {
 	Attempt string  // its folder's name
 	Resume  string  // attempt folder, absolute, with the newest checkpoint; empty without one
 	Lost    int     // how many earlier attempts in a row vanished or were asked to leave without a newer checkpoint
+	Before  Class   // what became of the attempt before this one, if that vanished with its worker; else NoEnd
 }
 
 // Claim takes the next open block for the worker whose journal it is given; the
@@ -202,6 +203,9 @@ func (b *Board) open(blk *Block) (gen int, runs []HeldRun, skipped int, err erro
 				continue
 			}
 			hr.Lost++
+			if hr.Before = NoEnd; h.end == nil {
+				hr.Before = seals[g].Class
+			}
 			if h.checkpoint == nil {
 				continue
 			}
