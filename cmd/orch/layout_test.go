@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"report/collect":        {"sweep/override", "sweep/results"},
 	"cmd/orch":              {"*"},
 	"deploy/faults":         {"*"},
+	"deploy/slurmtest":      {},
 	"deploy/bench.d":        {},
 	"deploy/examples":       {},
 }

@@ -1,0 +1,169 @@
+//go:build linux
+
+package slurmtest
+
+import (
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"orch/sweep/results"
+)
+
+// MaxArraySize caps the index, so 100 workers are ten arrays, each from 0.
+func TestSmallArrays(t *testing.T) {
+	t.Parallel()
+	c := accounted(t)
+	r := newRig(t, c, sweepOf(100, acc, "workers = 100", "max_workers = 100", "runs_per_worker = 1"))
+	r.submit()
+	r.done()
+	arrays := 0
+	r.each(func(s *results.Sweep) {
+		subs, err := s.Submissions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sub := range subs {
+			if sub.Intent.Workers > 11 {
+				t.Errorf("submission %d asks for %d workers in one array", sub.Number, sub.Intent.Workers)
+			}
+			if sub.Answer != nil && sub.Answer.Accepted {
+				arrays++
+			}
+		}
+	})
+	if arrays < 10 {
+		t.Errorf("%d arrays, want at least 10", arrays)
+	}
+}
+
+// An account may submit 5 jobs: what is over it is asked for later, and said to
+// wait for a limit.
+func TestSubmitLimit(t *testing.T) {
+	t.Parallel()
+	c := accounted(t)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Do(t, "sacctmgr", "-i", "-Q", "add", "account", "few", "Cluster="+filepath.Base(c.Dir))
+	c.Do(t, "sacctmgr", "-i", "-Q", "add", "user", me.Username, "Account=few", "Cluster="+filepath.Base(c.Dir))
+	c.Do(t, "sacctmgr", "-i", "-Q", "modify", "user", me.Username, "where", "account=few", "set", "MaxSubmitJobs=5")
+	r := newRig(t, c, sweepOf(8, waits, "workers = 8", `account = "few"`))
+	r.await("the limit to hold", func() bool {
+		return strings.Contains(c.Do(t, "scontrol", "show", "assoc_mgr", "accounts=few", "flags=assoc"), "MaxSubmitJobs=5")
+	})
+	out, stderr, code := r.run(r.command("submit", "s.toml"))
+	if code != 0 && code != 1 {
+		t.Errorf("submit ends with code %d:\n%s%s", code, out, stderr)
+	}
+	if !strings.Contains(out+stderr, "not now") && r.count(results.StateRunning) == 0 && r.queue() == "" {
+		t.Errorf("submit does not say that there is a limit:\n%s%s", out, stderr)
+	}
+	r.until("some workers under the limit", func() bool { return r.count(results.StateRunning) > 0 })
+	if n := strings.Count(r.queue(), "\n"); n > 5 {
+		t.Errorf("%d jobs, and the limit is 5", n)
+	}
+	r.write("go", "")
+	r.done()
+}
+
+// A job ends and is forgotten before anybody looks: what the tree says counts,
+// and a worker that died unseen is replaced.
+func TestPurged(t *testing.T) {
+	for name, cluster := range map[string]func(testing.TB) *Cluster{
+		"without accounting": func(t testing.TB) *Cluster {
+			return StartAlone(t, "--nodes", "2", "--conf", "MinJobAge=2", "--conf", "KillWait=3")
+		},
+		"with accounting": accounted,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := cluster(t)
+			r := newRig(t, c, sweepOf(4, acc))
+			r.submit()
+			r.await("squeue to forget the job", func() bool { r.observe(); return len(r.acked) == 4 && r.queue() == "" })
+			r.done()
+
+			r = newRig(t, c, sweepOf(2, waits, "workers = 1"), func(s *results.Settings) { s.Beat, s.Silence = 1, 5 })
+			r.submit()
+			r.running(1)
+			for _, pid := range r.processes(nil) {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+			r.await("squeue to forget the job", func() bool { return r.queue() == "" })
+			r.write("go", "")
+			r.done()
+		})
+	}
+}
+
+// What can never work is refused at once, with what to change.
+func TestRefused(t *testing.T) {
+	for name, cluster := range map[string]func(testing.TB) *Cluster{"without accounting": plain, "with accounting": accounted} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := cluster(t)
+			for _, x := range []struct{ key, words, advice string }{
+				{`partition = "nope"`, "launcher.partition", "it has main"},
+				{`gres = "nope:1"`, "generic resource", "sinfo"},
+				{`constraint = "nope"`, "feature", "sinfo"},
+				{`nodelist = "nope"`, "node name", "sinfo"},
+				{"cpus = 99", "launcher.cpus", "at most 2"},
+				{"gpus = 9", "launcher.gpus", "at most 2"},
+				{`mem = "100G"`, "launcher.mem", "at most"},
+				{`extra = ["--nope=1"]`, "unrecognized option", "launcher.extra"},
+				{`account = "nope"`, "Invalid account", "launcher.account"},
+				{`qos = "nope"`, "Invalid qos", "launcher.qos"},
+			} {
+				if strings.HasPrefix(x.words, "Invalid") && name == "without accounting" {
+					continue
+				}
+				code := 1
+				if strings.HasPrefix(x.words, "launcher.") { // known before sbatch is asked
+					code = 2
+				}
+				sweep := sweepOf(2, acc, x.key)
+				if strings.HasPrefix(x.key, "mem") {
+					sweep = strings.Replace(sweep, "mem = \"100M\"\n", "", 1)
+				}
+				newRig(t, c, sweep).refused(code, x.words, x.advice)
+			}
+		})
+	}
+}
+
+// A job that Slurm takes and never starts is said to be stuck, with the reason;
+// when the reason is gone it runs.
+func TestStuck(t *testing.T) {
+	for i, x := range []struct{ key, words string }{
+		{`partition = "down"`, "partition is down"},
+		{fmt.Sprintf("partition = %q\nextra = [\"--time-min=20\"]", "short"), "time"},
+	} {
+		cluster := plain
+		if i%2 == 1 {
+			cluster = accounted
+		}
+		on(t, x.words, cluster, func(t *testing.T, c *Cluster) {
+			r := newRig(t, c, strings.Replace(sweepOf(2, acc, x.key), `time = "5m"`, `time = "30m"`, 1))
+			out, stderr, code := r.run(r.command("submit", "s.toml"))
+			if code != 0 { // refused at once is as good
+				if !strings.Contains(stderr, "time") {
+					t.Errorf("submit ends with code %d:\n%s%s", code, out, stderr)
+				}
+				return
+			}
+			r.until("word of the stuck jobs", func() bool {
+				out, stderr, _ := r.run(r.command("status"))
+				return strings.Contains(out+stderr, "stuck") && strings.Contains(out+stderr, x.words)
+			})
+			r.write("s.toml", sweepOf(2, acc))
+			r.c.Do(t, "scancel", r.jobs()...)
+			r.submit()
+			r.done()
+		})
+	}
+}
