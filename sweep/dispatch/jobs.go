@@ -173,10 +173,12 @@ func (d *Dispatcher) ask(ctx context.Context, p *launcher.Polite, subs []*result
 		}
 	}
 	alive, running := 0, 0
+	claimers := d.Snapshot.Claimers()
 	for _, w := range list {
 		if ours[w.Key] && w.Alive() {
 			alive++
-			if w.State == launcher.Running {
+			// Those that were submitted since have begun if one of them did.
+			if w.State == launcher.Running || w.Reason == launcher.JustSubmitted && claimers[w.Key] != nil {
 				running++
 			}
 		}
