@@ -71,8 +71,8 @@ func TestAvoid(t *testing.T) {
 func TestNamedCluster(t *testing.T) {
 	c := withAccounting(t)
 	name := strings.TrimSpace(do(t, "sacctmgr", "-n", "-P", "show", "cluster", "format=cluster"))
-	if name != filepath.Base(c.dir) {
-		t.Fatalf("the cluster is called %q, want %q", name, filepath.Base(c.dir))
+	if name != filepath.Base(c.Dir) {
+		t.Fatalf("the cluster is called %q, want %q", name, filepath.Base(c.Dir))
 	}
 	s := open(t, slurm.Options{Cluster: name})
 	req := request(t, 2, "wait", t.TempDir())
