@@ -2,9 +2,13 @@ package dispatch
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"orch/launcher"
 	"orch/sweep/results"
 )
 
@@ -64,6 +68,30 @@ func TestUnansweredSubmissionElsewhere(t *testing.T) {
 	in := results.Intent{Key: "orch-s-elsewhere", Group: d.Snapshot.Plan.Keys()[0], Backend: "pool", Workers: 12, By: elsewhere()}
 	if _, err := f.s.Submit(0, in); err != nil {
 		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if out, err := d.Drive(ctx, nil, func(*Outcome) {}); err != nil || out.Counts.Done != 12 {
+		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)
+	}
+	f.sound()
+}
+
+// Another host takes submission numbers, and this one's listing is too old to show
+// it. That is no worker that ends without beginning a run.
+func TestNumbersTakenElsewhere(t *testing.T) {
+	f := newFixture(t)
+	f.publish(twelve, results.KindPlan)
+	d := f.dispatcher()
+	inner, taken := d.Worker, 0
+	d.Worker = func(key string, spec launcher.Spec) ([]string, []string, error) {
+		if taken < 2*maxBarren { // after the Step has listed them
+			taken++
+			if err := os.Mkdir(filepath.Join(f.s.Path(), "subs", strconv.Itoa(taken)), 0o700); err != nil {
+				t.Error(err)
+			}
+		}
+		return inner(key, spec)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -132,6 +132,9 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 		begin := time.Now()
 		limited, err := t.submit(ctx, key, o, k, halved)
 		switch {
+		case errors.Is(err, results.ErrTaken): // nothing was asked for, so no worker can have failed
+			d.barren[key] = max(0, d.barren[key]-1)
+			return err
 		case err != nil:
 			return err
 		case !limited:
