@@ -295,7 +295,7 @@ func (f *follower) report(sn *results.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	dir, err := writeReport(t, f.s, "")
+	dir, err := writeReport(t, f.s, formats)
 	if err == nil {
 		f.p.log.Info().Str("folder", dir).Msg("report is written")
 	}

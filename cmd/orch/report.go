@@ -18,6 +18,7 @@ import (
 
 	"orch/report"
 	"orch/report/collect"
+	"orch/sweep/compose"
 	"orch/sweep/results"
 )
 
@@ -29,8 +30,8 @@ func reportCommand(p *program) *cli.Command {
 		Description: "Folds first, then writes report/ in the sweep's folder and prints the comparison. Without a sweep: of every sweep.\n" +
 			"Formats: " + strings.Join(formatNames(), ", ") + ". The same results give the same bytes.",
 		Flags: []cli.Flag{
-			resultsFlag(),
-			&cli.StringFlag{Name: "only", Usage: "write these `FORMATS` only, such as pdf,tex"},
+			resultsFlag(), configDirFlag(),
+			&cli.StringFlag{Name: "only", Usage: "write these `FORMATS` only, such as pdf,tex; else those of report.toml in the config folder, else all"},
 			&cli.StringFlag{Name: "out", Usage: "write into `FOLDER` instead (one sweep only)"},
 			&cli.BoolFlag{Name: "check", Usage: "exit 0 if the success criterion is met, 4 if not met or inconclusive"},
 			&cli.BoolFlag{Name: "verify", Usage: "write nothing: rebuild the report and compare it with the one that is there; exit 1 if it differs"},
@@ -47,17 +48,52 @@ func formatNames() []string {
 	return names
 }
 
-// chosenFormats reads --only.
-func chosenFormats(only string) ([]report.Format, error) {
-	if only == "" {
-		return formats, nil
+// reportFormats are those of --only, else of report.toml in the config folder.
+func (p *program) reportFormats(c *cli.Context) ([]report.Format, error) {
+	if only := c.String("only"); only != "" {
+		return chooseFormats("--only "+only, strings.Split(only, ","))
+	}
+	source, err := p.source(c)
+	if err != nil {
+		return nil, err
+	}
+	config, err := source.Compose(compose.Primary{Name: "report"}, nil)
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	tree, err := config.Resolve()
+	if err != nil {
+		return nil, asUsage(err)
 	}
 	var chosen []report.Format
-	for _, name := range strings.Split(only, ",") {
+	for _, f := range tree.Fields() {
+		key := f.Key.Text()
+		at := config.Origin(key)
+		if key != "formats" {
+			return nil, usage("%s: unknown key %q of report.toml%s", at, key, didYouMean(key, []string{"formats"}))
+		}
+		var names []string
+		for _, v := range f.Val.List() {
+			names = append(names, v.Text())
+		}
+		if len(names) == 0 {
+			return nil, usage("%s: formats = %s, want a list of %s", at, f.Val.Text(), strings.Join(formatNames(), ", "))
+		}
+		if chosen, err = chooseFormats(fmt.Sprintf("%s: formats", at), names); err != nil {
+			return nil, err
+		}
+	}
+	return chosen, nil
+}
+
+// chooseFormats finds formats by name; where says who named them.
+func chooseFormats(where string, names []string) ([]report.Format, error) {
+	var chosen []report.Format
+	for _, name := range names {
 		name = strings.TrimSpace(name)
 		i := slices.IndexFunc(formats, func(f report.Format) bool { return f.Name == name })
 		if i < 0 {
-			return nil, usage("--only %s: no such format; there are %s", name, strings.Join(formatNames(), ", "))
+			return nil, usage("%s: %s: no such format; there are %s", where, name, strings.Join(formatNames(), ", "))
 		}
 		chosen = append(chosen, formats[i])
 	}
@@ -65,7 +101,7 @@ func chosenFormats(only string) ([]report.Format, error) {
 }
 
 func (p *program) report(c *cli.Context) error {
-	chosen, err := chosenFormats(c.String("only"))
+	chosen, err := p.reportFormats(c)
 	if err != nil {
 		return err
 	}
@@ -145,9 +181,9 @@ func (p *program) reportOn(s *results.Sweep, out string, chosen []report.Format,
 	return r, true, nil
 }
 
-// writeReport writes all formats and returns the main file.
-func writeReport(t *collect.Tables, s *results.Sweep, out string) (string, error) {
-	main, _, err := publishReport(report.Build(t), s, out, formats)
+// writeReport writes the sweep's report and returns the main file.
+func writeReport(t *collect.Tables, s *results.Sweep, chosen []report.Format) (string, error) {
+	main, _, err := publishReport(report.Build(t), s, "", chosen)
 	return main, err
 }
 

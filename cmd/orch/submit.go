@@ -53,6 +53,13 @@ func (p *program) submit(c *cli.Context) error {
 
 // execute publishes a plan and drives it to its end.
 func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, provenance func() scene) error {
+	var chosen []report.Format
+	if c.Bool("report") {
+		var err error
+		if chosen, err = p.reportFormats(c); err != nil { // now, not after a night of runs
+			return err
+		}
+	}
 	if os.Geteuid() == 0 {
 		fmt.Fprintln(p.stderr, "orch: running as root: the results will belong to root")
 	}
@@ -123,7 +130,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	p.summary(t, s)
 	if c.Bool("report") {
-		dir, err := writeReport(t, s, "")
+		dir, err := writeReport(t, s, chosen)
 		if err != nil {
 			return err
 		}
