@@ -47,7 +47,8 @@ slurm() {
 
 # 1,000 runs on 4 slots, beside a bare array of 4 empty tasks.
 slurm_thousand() {
-	local n=1000 i k before
+	local n=1000 i k before work where
+	in_memory
 	say "Slurm: 1,000 programs that do nothing on 4 slots"
 	slurm_up benchs --nodes 2
 	printf '#!/bin/sh\n' >"$scratch/empty.sh"
@@ -79,7 +80,7 @@ slurm_thousand() {
 	row "Slurm: orch submit of 1,000 runs on 4 slots, until it returns, without what orch plan takes ($(num "$plan") ms; the first submit in a tree $(num "$(median 1 <"$scratch/s.first")") ms)" \
 		"$(num "$(awk -v a="$submit" -v b="$plan" 'BEGIN {print a-b}')") ms, $(num "$(awk -v a="$submit" -v b="$plan" -v c="$sbatch" 'BEGIN {print (a-b)/c}')") of the floor" "<= 3"
 	row "Slurm: a bare array of 4 empty tasks, from sbatch until all are gone" "$(num "$(median 1 <"$scratch/s.bare" | awk '{print $1/1000}')") s" "beside"
-	row "Slurm: 1,000 x /bin/true on 4 slots (2 nodes), submit until all are done and collected" \
+	row "Slurm: 1,000 x /bin/true on 4 slots (2 nodes), submit until all are done and collected, $where" \
 		"$(num "$(median 1 <"$scratch/s.orch" | awk '{print $1/1000}')") s, $(median 1 <"$scratch/s.calls") sbatch" "< 6 s, 1"
 	slurm_down
 }
@@ -107,7 +108,7 @@ slurm_step() {
 
 # Workers ask the controller nothing, however many runs they execute.
 slurm_many() {
-	local n=100000 own before begin
+	local n=100000 own before begin work where
 	say "Slurm: 100,000 programs that do nothing on 8 slots of 4 nodes"
 	slurm_up benchm --nodes 4
 	in_memory
