@@ -27,8 +27,8 @@ import (
 // has neither cron nor a place for a daemon.
 //
 // It may die at any point. Before it does anything it submits its own successor,
-// which waits for it and some minutes; the better one that waits for the workers
-// replaces that. Each is numbered in the tree and named like the workers' jobs,
+// which waits for its end; the better one that waits for the workers replaces
+// that. Each is numbered in the tree and named like the workers' jobs,
 // so an answer of sbatch that got lost is found again, and of several followers
 // that live the one with the highest number goes on and the others leave.
 
@@ -60,12 +60,12 @@ func followCommand(p *program) *cli.Command {
 
 // follower adds followers to a sweep.
 type follower struct {
-	p      *program
-	s      *results.Sweep
-	m      *machines
-	group  *results.Group // whose launcher it uses
-	number int            // of this process; 0: submit itself
-	idle   int
+	p        *program
+	s        *results.Sweep
+	m        *machines
+	launcher override.Value
+	number   int // of this process; 0: submit itself
+	idle     int
 }
 
 // newFollower returns nil if the sweep uses no scheduler.
@@ -76,7 +76,7 @@ func (p *program) newFollower(s *results.Sweep, sn *results.Snapshot) *follower 
 			continue
 		}
 		if spec, _ := parseLauncher(g.Launcher); spec.Backend == slurm.Backend.Name {
-			return &follower{p: p, s: s, m: &machines{p: p, tree: s.Tree()}, group: g}
+			return &follower{p: p, s: s, m: &machines{p: p, tree: s.Tree()}, launcher: g.Launcher}
 		}
 	}
 	return nil
@@ -104,7 +104,7 @@ func followerOptions(options map[string]any) map[string]any {
 // add submits the next follower, to start when these jobs have ended and so much
 // time has passed.
 func (f *follower) add(ctx context.Context, after []string, wait time.Duration, ended, idle int) (job string, err error) {
-	l, spec, err := f.m.get(ctx, f.group.Launcher)
+	l, spec, err := f.m.get(ctx, f.launcher)
 	if err != nil {
 		return "", err
 	}
@@ -140,7 +140,7 @@ func (f *follower) add(ctx context.Context, after []string, wait time.Duration, 
 		argv := []string{exe, "--log-level=" + f.p.log.GetLevel().String(), "follow", "--results=" + f.s.Tree().Path(), "--sweep=" + f.s.Name,
 			"--number=" + strconv.Itoa(last+1), "--ended=" + strconv.Itoa(ended), "--idle=" + strconv.Itoa(idle)}
 		in := results.Intent{Key: fmt.Sprintf("orch-%.24s-r%s", f.s.Name, strings.ToLower(rand.Text()[:15])), Backend: spec.Backend,
-			Launcher: f.group.Launcher, Workers: 1, Argv: argv, By: results.Self()}
+			Launcher: f.launcher, Workers: 1, Argv: argv, By: results.Self()}
 		sub, err := f.s.Follow(last, in)
 		if errors.Is(err, results.ErrTaken) {
 			continue
@@ -161,16 +161,23 @@ func (f *follower) add(ctx context.Context, after []string, wait time.Duration, 
 	}
 }
 
-// newest reports whether no later follower is, or may be, there.
+// newest reports whether no later follower is, or may be, there, and notes the
+// launcher of this one.
 func (f *follower) newest() (bool, error) {
 	subs, err := f.s.Followers()
 	if err != nil {
 		return false, err
 	}
 	for _, sub := range subs {
-		if sub.Number > f.number && (sub.Answer == nil || sub.Answer.Accepted) {
+		switch {
+		case sub.Number > f.number && (sub.Answer == nil || sub.Answer.Accepted):
 			return false, nil
+		case sub.Number == f.number && sub.Intent != nil:
+			f.launcher = sub.Intent.Launcher
 		}
+	}
+	if f.launcher.IsNull() {
+		return false, fmt.Errorf("follower %d was never submitted", f.number)
 	}
 	return true, nil
 }
@@ -193,34 +200,32 @@ func (p *program) followOnce(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	sn, err := s.Snapshot()
-	if err != nil {
-		return err
-	}
-	f := p.newFollower(s, sn)
-	if f == nil {
-		return nil // its runs were given to workers of one machine
-	}
+	f := &follower{p: p, s: s, m: &machines{p: p, tree: tree}, number: c.Int("number"), idle: c.Int("idle")}
 	defer f.m.close()
-	f.number, f.idle = c.Int("number"), c.Int("idle")
 	if ok, err := f.newest(); err != nil || !ok {
 		p.log.Info().Int("number", f.number).Msg("a later job follows the sweep")
 		return err
 	}
-	// If this process dies, the next one takes its place.
+	// If this process dies, or cannot read the tree just now, the next one takes
+	// its place.
 	self := os.Getenv("SLURM_ARRAY_JOB_ID")
 	spare := ""
 	if self != "" {
-		if spare, err = f.add(p.ctx, []string{self}, 10*time.Minute, c.Int("ended"), f.idle+1); err != nil {
+		wait := min(followMost, followFirst/6<<min(f.idle, 10)) // what kills it once may do so again
+		if spare, err = f.add(p.ctx, []string{self}, wait, c.Int("ended"), f.idle+1); err != nil {
 			p.log.Warn().Err(err).Msg("no job takes over if this one dies")
 		}
+	}
+	sn, err := s.Snapshot()
+	if err != nil {
+		return err
 	}
 	over, err := f.step(sn, c.Int("ended"))
 	if err != nil && !over {
 		return err // the spare one tries again
 	}
 	if spare != "" {
-		if l, _, err := f.m.get(p.ctx, f.group.Launcher); err == nil {
+		if l, _, err := f.m.get(p.ctx, f.launcher); err == nil {
 			if err := l.Cancel(p.ctx, spare); err != nil {
 				p.log.Warn().Err(err).Str("job", spare).Msg("it finds nothing to do and leaves")
 			}

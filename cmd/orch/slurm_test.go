@@ -62,6 +62,7 @@ func newSlurmRig(t *testing.T, options ...string) *slurmRig {
 	t.Setenv("ORCH_CLUSTER", "none")
 	r := &slurmRig{t: t, dir: t.TempDir(), in: in}
 	r.bin = filepath.Join(r.dir, "orch")
+	t.Setenv("XDG_CACHE_HOME", r.dir) // what other clusters of this user said counts for nothing
 	build(t, r.bin)
 	return r
 }
@@ -138,19 +139,26 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// alive counts the user's jobs that wait or run.
-func (r *slurmRig) alive() int {
-	return strings.Count(r.slurm("squeue", "-h", "-r", "-t", "PD,R,CG,CF", "-o", "%i"), "\n")
+// alive counts the jobs of a sweep that wait or run.
+func (r *slurmRig) alive(sweep string) int {
+	return strings.Count(r.slurm("squeue", "-h", "-r", "-t", "PD,R,CG,CF", "-o", "%j"), "orch-"+sweep+"-")
 }
 
 // TestOnSlurm is what a user types, on a real cluster.
 func TestOnSlurm(t *testing.T) {
-	r := newSlurmRig(t)
-	t.Run("doctor", func(t *testing.T) { r.t = t; testDoctor(r) })
-	t.Run("refused", func(t *testing.T) { r.t = t; testRefused(r) })
-	t.Run("report", func(t *testing.T) { r.t = t; testFollow(r) })
-	t.Run("cancel", func(t *testing.T) { r.t = t; testCancelFollowed(r) })
-	t.Run("wait", func(t *testing.T) { r.t = t; testWaitOnSlurm(r) })
+	rig := newSlurmRig(t)
+	t.Run("all", func(t *testing.T) { // at once, and done before the cluster goes down
+		for name, test := range map[string]func(*slurmRig){
+			"doctor": testDoctor, "refused": testRefused, "report": testFollow, "spare": testSpareFollower, "cancel": testCancelFollowed, "wait": testWaitOnSlurm,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				r := *rig
+				r.t, r.dir = t, t.TempDir()
+				test(&r)
+			})
+		}
+	})
 }
 
 func testDoctor(r *slurmRig) {
@@ -192,7 +200,7 @@ func testRefused(r *slurmRig) {
 // The sweep goes on to its report with nobody at the keyboard: though the first
 // workers are killed, and though the first job that follows is.
 func testFollow(r *slurmRig) {
-	file := r.sweep("f", 6, "sleep 1; [ $ORCH_ATTEMPT_PROBE ] || true", "workers = 2")
+	file := r.sweep("f", 6, "sleep 1", "workers = 2")
 	out := r.run(0, "submit", file, "--report")
 	if !strings.Contains(out, "follows the workers") {
 		r.t.Fatalf("orch submit --report says\n%s", out)
@@ -203,13 +211,40 @@ func testFollow(r *slurmRig) {
 	if s := r.status("f"); s.Runs.Done != 6 {
 		r.t.Errorf("%+v, want 6 done", s.Runs)
 	}
-	r.until("an empty queue", func() bool { return r.alive() == 0 })
+	r.until("an empty queue", func() bool { return r.alive("f") == 0 })
 	if !exists(r.path("f", "subs", "2")) {
 		r.t.Error("no other workers were asked for after the first were killed")
 	}
 	if out := r.run(0, "fsck", "f"); out == "" {
 		r.t.Error("orch fsck says nothing")
 	}
+}
+
+// A follower that dies half-way is replaced by the spare one that it submitted
+// before, and only one of them goes on.
+func testSpareFollower(r *slurmRig) {
+	if os.Getenv("ORCH_LONG") == "" {
+		r.t.Skip("takes two minutes: ORCH_LONG=1 runs it")
+	}
+	claims := r.path("d", "claims")
+	r.run(0, "submit", r.sweep("d", 2, "sleep 3"), "--report")
+	r.until("both runs done", func() bool { return r.status("d").Runs.Done == 2 })
+	if exists(r.path("d", "followers", "2")) {
+		r.t.Skip("the follower was faster than this test")
+	}
+	if err := os.Rename(claims, claims+".away"); err != nil { // no Step can be made
+		r.t.Fatal(err)
+	}
+	r.until("a spare follower", func() bool { return exists(r.path("d", "followers", "2", "answer.json")) })
+	r.until("the first follower's end", func() bool { return r.alive("d") == 1 })
+	if exists(r.path("d", "report", "report.html")) {
+		r.t.Fatal("a report of a tree that cannot be read")
+	}
+	if err := os.Rename(claims+".away", claims); err != nil {
+		r.t.Fatal(err)
+	}
+	r.until("the report", func() bool { return exists(r.path("d", "report", "report.html")) })
+	r.until("an empty queue", func() bool { return r.alive("d") == 0 })
 }
 
 func (r *slurmRig) intentKey(sweep, folder string, n int) string {
@@ -230,7 +265,7 @@ func testCancelFollowed(r *slurmRig) {
 	r.run(0, "submit", r.sweep("c", 4, "sleep 600"), "--report")
 	r.until("a run that executes", func() bool { return r.status("c").Runs.Running > 0 })
 	r.run(0, "cancel", "c")
-	r.until("an empty queue", func() bool { return r.alive() == 0 })
+	r.until("an empty queue", func() bool { return r.alive("c") == 0 })
 	if s := r.status("c"); s.Runs.Cancelled != 4 {
 		r.t.Errorf("%+v, want 4 cancelled", s.Runs)
 	}
@@ -241,15 +276,15 @@ func testCancelFollowed(r *slurmRig) {
 
 func testWaitOnSlurm(r *slurmRig) {
 	begin := time.Now()
-	out := r.run(5, "submit", r.sweep("w", 2, "sleep 20"), "--wait", "--timeout=2s")
-	if took := time.Since(begin); took > 15*time.Second {
+	out := r.run(5, "submit", r.sweep("w", 2, "sleep 8"), "--wait", "--timeout=2s")
+	if took := time.Since(begin); took > 30*time.Second {
 		r.t.Errorf("--wait --timeout=2s took %v", took)
 	}
 	if !strings.Contains(out, "not over after 2s") {
 		r.t.Errorf("--wait --timeout=2s says\n%s", out)
 	}
-	if n := r.alive(); n == 0 {
+	if n := r.alive("w"); n == 0 {
 		r.t.Error("a wait that timed out ended the workers")
 	}
-	r.run(0, "submit", r.sweep("w", 2, "sleep 20"), "--wait", "--timeout=3m")
+	r.run(0, "submit", r.sweep("w", 2, "sleep 8"), "--wait", "--timeout=3m")
 }
