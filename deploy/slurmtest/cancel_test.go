@@ -15,6 +15,7 @@ const waits = "while [ ! -e go ]; do sleep 0.1; done; " + acc
 
 // orch cancel takes runs back, whether their workers wait or run.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	on(t, "pending", plain, func(t *testing.T, c *Cluster) {
 		r := newRig(t, c, sweepOf(3, acc, `extra = ["--begin=now+1hour"]`))
 		r.submit()
@@ -58,6 +59,7 @@ func TestCancel(t *testing.T) {
 // scancel by hand takes a worker, not a run: the work goes on in another one,
 // and counts once.
 func TestScancel(t *testing.T) {
+	t.Parallel()
 	on(t, "pending", accounted, func(t *testing.T, c *Cluster) {
 		r := newRig(t, c, sweepOf(2, acc, "workers = 1", `extra = ["--begin=now+1hour"]`))
 		r.submit()
@@ -118,6 +120,7 @@ func TestScancel(t *testing.T) {
 // A job of a more important partition takes the nodes away; afterwards the runs
 // go on, and nobody calls that a failure.
 func TestPreemption(t *testing.T) {
+	t.Parallel()
 	preempting := []string{"--nodes", "1", "--conf", "KillWait=3", "--conf", "PreemptType=preempt/partition_prio", "--conf", "PreemptMode=CANCEL",
 		"--conf", "PartitionName=urgent Nodes=ALL PriorityTier=10 PreemptMode=off"}
 	for name, cluster := range map[string]func(testing.TB) *Cluster{

@@ -27,6 +27,16 @@ func TestControllerStopped(t *testing.T) {
 	const sweeps = 5
 	phantoms := 0
 	for range rounds {
+		// A moment ago the controller answered somebody, so nobody asks before the
+		// submission; else nothing would be submitted at all.
+		warm := newRig(t, c, sweepOf(1, acc))
+		cache := "XDG_CACHE_HOME=" + warm.dir
+		ask := warm.command("submit", "s.toml")
+		ask.Env = append(ask.Env, cache)
+		if out, err := ask.CombinedOutput(); err != nil {
+			t.Fatalf("submit: %v\n%s", err, out)
+		}
+		warm.done()
 		var rigs [sweeps]*rig
 		for i := range rigs {
 			rigs[i] = newRig(t, c, sweepOf(2, acc, "workers = 2"))
@@ -35,7 +45,9 @@ func TestControllerStopped(t *testing.T) {
 		var all sync.WaitGroup
 		for _, r := range rigs {
 			all.Go(func() {
-				out, err := r.command("submit", "s.toml").CombinedOutput()
+				cmd := r.command("submit", "s.toml")
+				cmd.Env = append(cmd.Env, cache)
+				out, err := cmd.CombinedOutput()
 				if !strings.Contains(string(out), "not known") {
 					t.Errorf("submit: %v\n%s\nwant it to say that the outcome is not known", err, out)
 				}

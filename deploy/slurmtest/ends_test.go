@@ -67,6 +67,7 @@ func on(t *testing.T, name string, short func(testing.TB) *Cluster, f func(t *te
 
 // Every way in which a program can end is told in words.
 func TestEnds(t *testing.T) {
+	t.Parallel()
 	for i, x := range []struct {
 		name, script string
 		class        results.Class
@@ -112,6 +113,7 @@ print("acc=1")
 // A run that needs more memory than it asked for is killed, said to be, and
 // tried again with more.
 func TestOutOfMemory(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("no python3")
 	}
@@ -155,6 +157,7 @@ func classes(st results.RunState) (all []string) {
 // What goes wrong before the worker is there is told with the log or the folder
 // that says why, and not tried for ever.
 func TestNeverStarts(t *testing.T) {
+	t.Parallel()
 	t.Run("setup line", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, plain(t), sweepOf(2, acc, `setup = ["module load no-such-module-anywhere"]`, "workers = 1"))
@@ -268,6 +271,7 @@ func TestFullDisk(t *testing.T) {
 // Names, values and folders that a shell, Slurm or a template would read as
 // something else.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	values := []string{"plain", "two\nlines", "#SBATCH --hold", "\n#SBATCH --partition=down\n", `"'$(touch pwned)'"` + "`touch pwned`", "%j %u %%", `back\slash\n`,
 		"-n", "--help", "größe 学習 🦀", "a b\tc", "{seed} {{", "$HOME $PATH", "; touch pwned; #", "*", "~", "|&<>", "\\", "a=b,c", strings.Repeat("x", 2000)}
 	if long {

@@ -74,6 +74,7 @@ func TestSubmitLimit(t *testing.T) {
 // A job ends and is forgotten before anybody looks: what the tree says counts,
 // and a worker that died unseen is replaced.
 func TestPurged(t *testing.T) {
+	t.Parallel()
 	for name, cluster := range map[string]func(testing.TB) *Cluster{
 		"without accounting": func(t testing.TB) *Cluster {
 			return StartAlone(t, "--nodes", "2", "--conf", "MinJobAge=2", "--conf", "KillWait=3")
@@ -103,6 +104,7 @@ func TestPurged(t *testing.T) {
 
 // What can never work is refused at once, with what to change.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for name, cluster := range map[string]func(testing.TB) *Cluster{"without accounting": plain, "with accounting": accounted} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,6 +141,7 @@ func TestRefused(t *testing.T) {
 // A job that Slurm takes and never starts is said to be stuck, with the reason;
 // when the reason is gone it runs.
 func TestStuck(t *testing.T) {
+	t.Parallel()
 	for i, x := range []struct{ key, words string }{
 		{`partition = "down"`, "partition is down"},
 		{fmt.Sprintf("partition = %q\nextra = [\"--time-min=20\"]", "short"), "time"},

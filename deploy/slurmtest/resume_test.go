@@ -89,6 +89,7 @@ func same(t *testing.T, got, want map[string]string) {
 // A Python program that needs more time than a job has: its workers are warned,
 // it saves, and the next ones go on. The results are those of an undisturbed run.
 func TestTimeOutAndResume(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("no python3")
 	}

@@ -31,7 +31,7 @@ var long = os.Getenv("ORCH_LONG") != ""
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait for Slurm's clock, not for a CPU.
-	flag.Set("test.parallel", "16")
+	flag.Set("test.parallel", "24")
 	dir, err := os.MkdirTemp("", "orch-slurmtest-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -327,7 +327,11 @@ func (r *rig) sound() {
 	if out, stderr, code := r.run(r.command("fsck")); code != 0 {
 		r.t.Errorf("fsck ends with code %d:\n%s%s", code, out, stderr)
 	}
-	ours := map[string]map[string]float64{}
+	type count struct {
+		Done   map[string]map[string]float64
+		Failed map[string]string
+	}
+	ours := count{map[string]map[string]float64{}, map[string]string{}}
 	for _, st := range r.states() {
 		counted := 0
 		for _, a := range st.Attempts {
@@ -342,7 +346,9 @@ func (r *rig) sound() {
 			for _, x := range st.End.Metrics {
 				m[x.Name] = x.Value
 			}
-			ours[st.Run.ID] = m
+			ours.Done[st.Run.ID] = m
+		} else if st.End != nil {
+			ours.Failed[st.Run.ID] = st.End.Class.String()
 		}
 		if counted != want {
 			r.t.Errorf("%s is %s, and %d of its attempts count as done", st.Run.Name, st.State, counted)
@@ -357,11 +363,11 @@ func (r *rig) sound() {
 		r.t.Fatal(err)
 	}
 	out, stderr, code := r.run(r.program(python, recount, filepath.Join(r.tree, "s")))
-	var theirs map[string]map[string]float64
+	var theirs count
 	if err := json.Unmarshal([]byte(out), &theirs); code != 0 || err != nil {
 		r.t.Fatalf("recount.py ends with code %d, %v:\n%s", code, err, stderr)
 	}
-	if !maps.EqualFunc(ours, theirs, maps.Equal) {
+	if !maps.EqualFunc(ours.Done, theirs.Done, maps.Equal) || !maps.Equal(ours.Failed, theirs.Failed) {
 		r.t.Errorf("orch counts %v\nrecount.py %v", ours, theirs)
 	}
 }
