@@ -62,16 +62,63 @@ type remembered struct {
 	Trouble string        `json:"trouble"` // why the last question had no answer
 	Spare   float64       `json:"spare"`   // allowance left at Tried
 	Calls   []time.Time   `json:"calls"`   // the newest questions of any kind
-	Workers []Worker      `json:"workers"`
+	Workers workerList    `json:"workers"`
 	Added   []added       `json:"added"` // submitted since Asked
 }
 
 type added struct {
-	At      time.Time `json:"at"`
-	Workers []Worker  `json:"workers"`
+	At      time.Time  `json:"at"`
+	Workers workerList `json:"workers"`
 }
 
-const memoryVersion = 1
+const memoryVersion = 2
+
+// workerList is written as stretches of workers that differ in their index only:
+// ten thousand tasks of an array that waits are one.
+type workerList []Worker
+
+type stretch struct {
+	Worker
+	N int `json:"n"` // workers, of which the index counts up
+}
+
+// stretchMost bounds what a damaged file can ask for.
+const stretchMost = 1 << 20
+
+// MarshalJSON implements [json.Marshaler].
+func (l workerList) MarshalJSON() ([]byte, error) {
+	list := []stretch{}
+	for _, w := range l {
+		if n := len(list); n > 0 {
+			next := list[n-1].Worker
+			if next.Index += list[n-1].N; next == w {
+				list[n-1].N++
+				continue
+			}
+		}
+		list = append(list, stretch{w, 1})
+	}
+	return json.Marshal(list)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (l *workerList) UnmarshalJSON(b []byte) error {
+	var list []stretch
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	*l = nil
+	for _, s := range list {
+		if s.N < 1 || s.N > stretchMost-len(*l) {
+			return fmt.Errorf("a stretch of %d workers", s.N)
+		}
+		for range s.N {
+			*l = append(*l, s.Worker)
+			s.Index++
+		}
+	}
+	return nil
+}
 
 // NewMemory returns the memory that is kept in a file, whose folder is made when
 // needed. Without a file only this process remembers.

@@ -2,8 +2,10 @@ package launcher
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -155,5 +157,28 @@ func TestPoliteAllowance(t *testing.T) {
 	before := s.asked
 	if p.Now(t.Context(), 0); s.asked != before+1 {
 		t.Error("the allowance does not fill up")
+	}
+}
+
+// What waits takes next to no room, and comes back as it was.
+func TestWorkerListComesBack(t *testing.T) {
+	var l workerList
+	for i := range 10_000 {
+		l = append(l, Worker{Job: "7", Key: "k", Index: i, State: Pending, Reason: "Priority"})
+	}
+	l[5000].State, l[5000].Host, l[5000].Reason = Running, "n1", ""
+	l = append(l, Worker{Job: "8", Key: "k2", Index: 3, State: Ended, End: End{Cause: Exited, Code: 7}}, Worker{Job: "8", Key: "k2", Index: 2, State: Running, PID: 5})
+	b, err := json.Marshal(l)
+	if err != nil || len(b) > 2000 {
+		t.Errorf("%d bytes, %v; want a few hundred", len(b), err)
+	}
+	var back workerList
+	if err := json.Unmarshal(b, &back); err != nil || !slices.Equal(back, l) {
+		t.Errorf("%d workers came back of %d, %v", len(back), len(l), err)
+	}
+	for _, bad := range []string{`[{"n":0}]`, `[{"n":-1}]`, `[{"n":9000000000}]`, `[{"n":1048576},{"n":1}]`} {
+		if err := json.Unmarshal([]byte(bad), &back); err == nil {
+			t.Errorf("%s is taken for %d workers", bad, len(back))
+		}
 	}
 }
