@@ -22,7 +22,7 @@
 //	  plans/<n>/sweep.toml          the sweep file as given; may be missing
 //	  plans/<n>/changes.diff        what git diff said then; may be missing
 //	  code/<hash>/                  copy of a working tree that programs start in, see [Sweep.KeepCode]
-//	  subs/<n>/intent.json          published: what a Step was about to ask of a launcher
+//	  subs/<n>/intent.json          what a Step was about to ask of a launcher; the folder gets its name with it
 //	  subs/<n>/answer.json          published: what became of it
 //	  subs/<n>/...                  scripts and logs of the job
 //	  followers/<n>/                the same for jobs that make a Step when the workers have ended

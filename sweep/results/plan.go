@@ -51,15 +51,7 @@ func (s *Sweep) Publish(h Header, specs iter.Seq2[RunSpec, error], source []byte
 		return 0, ErrChanged
 	}
 	h.Format, h.Number, h.Sweep = Format, after+1, s.Name
-	var temp string
-	err = Again(func() error {
-		temp = "plans/" + tempPrefix + randomHex(8)
-		err := s.dir.Mkdir(temp, dirMode)
-		if errors.Is(err, fs.ErrExist) { // ours: the reply was lost
-			return nil
-		}
-		return err
-	})
+	temp, err := makeTemp(s.dir, "plans")
 	if err != nil {
 		return 0, fmt.Errorf("publish plan: %w", err)
 	}
@@ -113,12 +105,12 @@ func (s *Sweep) segmentNumbers() ([]int, error) {
 
 func (s *Sweep) writeSegment(folder string, h Header, specs iter.Seq2[RunSpec, error], source []byte) error {
 	if source != nil {
-		if err := Again(func() error { return writeFile(s.dir, folder+"/"+sweepFile, source) }); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := writeOwn(s.dir, folder+"/"+sweepFile, source); err != nil {
 			return err
 		}
 	}
 	if len(h.Changes) > 0 {
-		if err := Again(func() error { return writeFile(s.dir, folder+"/"+changesFile, h.Changes) }); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := writeOwn(s.dir, folder+"/"+changesFile, h.Changes); err != nil {
 			return err
 		}
 	}

@@ -85,6 +85,34 @@ func writeTemp(dir *os.Root, folder string, data []byte) (temp string, err error
 	return "", err
 }
 
+// writeOwn writes a file that nobody else knows of yet, anew if it failed: what a
+// failed fsync leaves cannot be trusted.
+func writeOwn(dir *os.Root, name string, data []byte) (err error) {
+	for range tries {
+		if err = writeFile(dir, name, data); err == nil {
+			return nil
+		}
+		dir.Remove(name)
+		if !unanswered(err) && !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return err
+}
+
+// makeTemp makes a folder that gets its name by a rename when it is complete.
+func makeTemp(dir *os.Root, parent string) (temp string, err error) {
+	err = Again(func() error {
+		temp = parent + "/" + tempPrefix + randomHex(8)
+		err := dir.Mkdir(temp, dirMode)
+		if errors.Is(err, fs.ErrExist) { // ours: the reply was lost
+			return nil
+		}
+		return err
+	})
+	return temp, err
+}
+
 // writeFile creates a new file with this content and syncs it.
 func writeFile(dir *os.Root, name string, data []byte) error {
 	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,11 +12,12 @@ import (
 	"orch/sweep/override"
 )
 
-// Submission is one request to a launcher: a folder subs/<n>, whose number is
-// taken by mkdir, so that two Steps at once cannot both top up.
+// Submission is one request to a launcher: a folder subs/<n>, which gets its
+// number with the intent in it, so that two Steps at once cannot both top up: who
+// sees the number sees what was asked for.
 type Submission struct {
 	Number int
-	Intent *Intent // nil: taken, but its Step died before it wrote what it wanted
+	Intent *Intent // nil: damaged, or of an earlier version, whose Step died before it wrote what it wanted
 	Answer *Answer // nil: not known yet
 	// Damaged says that the intent cannot be read, which counts as if there were
 	// none, or that the answer cannot, which counts as a refusal: if its workers
@@ -31,6 +33,8 @@ type Submission struct {
 const (
 	subsFolder      = "subs"
 	followersFolder = "followers"
+
+	intentFile = "intent.json"
 )
 
 // Intent is what a Step is about to ask of a launcher; written before it asks.
@@ -88,7 +92,7 @@ func (s *Sweep) submissions(folder string) ([]*Submission, error) {
 		sub := &Submission{Number: i, sweep: s, in: folder}
 		intent, answer := new(Intent), new(Answer)
 		var damaged *DamagedError
-		switch err := s.readSub(folder+"/"+n, "intent.json", intent); {
+		switch err := s.readSub(folder+"/"+n, intentFile, intent); {
 		case err == nil:
 			sub.Intent = intent
 		case errors.As(err, &damaged):
@@ -117,8 +121,8 @@ func (s *Sweep) readSub(folder, file string, v any) error {
 // ErrTaken says that another Step took the submission number first.
 var ErrTaken = errors.New("another process is submitting for this sweep right now")
 
-// Submit takes the submission number after the newest one that the caller saw
-// and writes the intent. ErrTaken means that someone else decided at the same
+// Submit takes the submission number after the newest one that the caller saw,
+// with the intent. ErrTaken means that someone else decided at the same
 // time: the caller looks again.
 func (s *Sweep) Submit(after int, in Intent) (*Submission, error) {
 	return s.submit(subsFolder, after, in)
@@ -135,24 +139,48 @@ func (s *Sweep) Follow(after int, in Intent) (*Submission, error) {
 func (s *Sweep) submit(in string, after int, intent Intent) (*Submission, error) {
 	number := after + 1
 	folder := in + "/" + strconv.Itoa(number)
-	if err := s.dir.Mkdir(folder, dirMode); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil, ErrTaken
-		}
-		return nil, fmt.Errorf("take submission number: %w", err)
-	}
-	if err := syncDir(s.dir, in); err != nil {
-		return nil, fmt.Errorf("take submission number: %w", err)
+	if _, err := s.dir.Stat(folder); err == nil {
+		return nil, ErrTaken
 	}
 	intent.Format, intent.Time = Format, time.Now().UTC()
 	b, err := encodeWhole(intent)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := putNew(s.dir, folder+"/intent.json", b); err != nil {
-		return nil, fmt.Errorf("write intent: %w", err)
+	won, err := s.take(in, folder, b)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("take submission number %d: %w", number, err)
+	case !won:
+		return nil, ErrTaken
 	}
 	return &Submission{Number: number, Intent: &intent, sweep: s, in: in}, nil
+}
+
+// take gives a folder with an intent in it its name. rename() onto a folder that
+// is not empty fails, so the first writer wins.
+func (s *Sweep) take(in, folder string, intent []byte) (won bool, err error) {
+	temp, err := makeTemp(s.dir, in)
+	if err != nil {
+		return false, err
+	}
+	if err = writeOwn(s.dir, temp+"/"+intentFile, intent); err == nil {
+		err = syncDir(s.dir, temp)
+	}
+	if err == nil {
+		if err = s.dir.Rename(temp, folder); err == nil {
+			return true, syncDir(s.dir, in)
+		}
+		there, rerr := s.dir.ReadFile(folder + "/" + intentFile)
+		switch {
+		case rerr == nil && bytes.Equal(there, intent): // ours: the reply was lost
+			return true, syncDir(s.dir, in)
+		case rerr == nil:
+			err = nil
+		}
+	}
+	s.dir.RemoveAll(temp)
+	return false, err
 }
 
 // Dir returns the submission's absolute folder, for the job's script and logs.
