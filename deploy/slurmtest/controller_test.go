@@ -89,7 +89,7 @@ func TestControllerKilled(t *testing.T) {
 	r.submit()
 	r.running(3)
 	c.Signal(t, "slurmctld", syscall.SIGKILL)
-	if said := r.step(); !strings.Contains(said, "slurm controller") {
+	if said := r.step(); !strings.Contains(said, "list workers: squeue") {
 		t.Errorf("a Step without a controller says\n%s", said)
 	}
 	if c := r.status().Runs; c.Running != 3 || c.Failed > 0 {

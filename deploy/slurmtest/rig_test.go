@@ -232,7 +232,7 @@ func (r *rig) finish() {
 			return false
 		}
 		calm++
-		return calm == 2
+		return calm == 4
 	})
 	r.sound()
 }
