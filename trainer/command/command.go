@@ -244,7 +244,10 @@ func startProblem(s spec, r *trainer.Run, err error) error {
 			return fmt.Errorf("working directory %s does not exist on this machine; set task.workdir, or submit from a folder that all nodes see", s.dir)
 		}
 	}
-	name := s.argv[0]
+	name, file := s.argv[0], s.path
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(s.dir, file)
+	}
 	var le *lookupError
 	switch {
 	case errors.As(err, &le) && errors.Is(err, os.ErrPermission):
@@ -256,12 +259,11 @@ func startProblem(s spec, r *trainer.Run, err error) error {
 	case errors.Is(err, syscall.E2BIG):
 		return fmt.Errorf("start %s: its arguments and environment are too long; pass {config} instead of many values", name)
 	case errors.Is(err, os.ErrPermission):
+		if info, e := os.Stat(file); e == nil && info.IsDir() {
+			return fmt.Errorf("start %s: is a folder, not a program; name the program in it", name)
+		}
 		return fmt.Errorf("start %s: not executable; make it so with chmod +x, or name its interpreter first", name)
 	case errors.Is(err, os.ErrNotExist):
-		file := s.path
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(s.dir, file)
-		}
 		if _, e := os.Stat(file); e == nil {
 			return fmt.Errorf("start %s: the interpreter on its first line does not exist on this machine", name)
 		}

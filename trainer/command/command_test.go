@@ -225,7 +225,7 @@ func TestEnds(t *testing.T) {
 		{name: "no interpreter", config: "[task]\ncommand = ['./orphan']", class: results.BadSetup, message: "the interpreter on its first line"},
 		{name: "no program", config: "[task]\ncommand = ['./text']", class: results.BadSetup, message: "not a program of this machine"},
 		{name: "not executable", config: "[task]\ncommand = ['{run_dir}/log.txt']", class: results.BadSetup, message: "chmod +x"},
-		{name: "a folder", config: "[task]\ncommand = ['{run_dir}']", class: results.BadSetup, message: "chmod +x"},
+		{name: "a folder", config: "[task]\ncommand = ['{run_dir}']", class: results.BadSetup, message: "is a folder"},
 		{name: "workdir missing", config: sh("true", "workdir = '/no/such/folder'"), class: results.BadSetup, message: "working directory /no/such/folder"},
 		{name: "shell, program missing", config: "[task]\nshell = true\ncommand = 'no-such-program-3141'", class: results.BadSetup, exit: 127, message: "not found"},
 		{name: "metric missing", config: sh("echo nothing", metric), class: results.NoResult, message: "metric acc: no line of the log matches acc ([0-9.]+)"},
