@@ -139,7 +139,11 @@ func (x *expander) settle(whole override.Value, t *template, cfg *compose.Config
 	for _, i := range t.axes {
 		for _, key := range append([]string{"sweep"}, shared...) {
 			if a := t.block.axes[i]; inside(a.key, key) && len(a.values) > 1 {
-				return fmt.Errorf("%s: %s cannot be swept: `%s` is the same for all runs of a sweep", a.origin, a.key, key)
+				fix := ""
+				if axis, ok := strings.CutPrefix(a.key, "sweep."); ok && a.typed {
+					fix = fmt.Sprintf("; give the axis by its own key: %s=...", axis)
+				}
+				return fmt.Errorf("%s: %s cannot be swept: `%s` is the same for all runs of a sweep%s", a.origin, a.key, key, fix)
 			}
 		}
 	}
@@ -168,6 +172,7 @@ func (x *expander) head(whole override.Value, cfg *compose.Config) error {
 		x.plan.Name = name.Text()
 	}
 	x.plan.Study, x.plan.Retry = study, retry
+	x.noteMistyped(whole, cfg)
 	var extra []string
 	for i, e := range volatile.List() {
 		s, ok := e.Str()
@@ -183,6 +188,28 @@ func (x *expander) head(whole override.Value, cfg *compose.Config) error {
 	x.plan.Volatile = volatileList(extra)
 	x.vol = newVolatileSet(x.plan.Volatile)
 	return errors.Join(errs...)
+}
+
+// ownWords are the words that orch knows at the top of a sweep file, with the
+// kind of their values.
+var ownWords = map[override.Kind][]string{
+	override.String: {"name"},
+	override.Map:    {"study", "sweep", "launcher", "retry", "task"},
+	override.List:   {"defaults", "volatile", "env"},
+}
+
+// noteMistyped notes top-level keys that are nearly words of orch's. A program's
+// config may have any key, so they are no errors; but a [retyr] does nothing.
+func (x *expander) noteMistyped(whole override.Value, cfg *compose.Config) {
+	if _, program := whole.Lookup("task"); !program {
+		return // a built-in trainer refuses what it does not know
+	}
+	for _, f := range whole.Fields() {
+		key, words := f.Key.Text(), ownWords[f.Val.Kind()]
+		if near := override.Nearest(key, words); near != "" && !slices.Contains(words, key) {
+			x.note("%s: %s is a key of your program's config, and none of orch's (did you mean %q?)", cfg.Origin(key), key, near)
+		}
+	}
 }
 
 // owe adds the metrics that runs with this config must have.

@@ -25,6 +25,9 @@ type Order struct {
 	Time    time.Time `json:"time"`
 }
 
+// OfSweep reports whether the order is about all runs of its sweep.
+func (o *Order) OfSweep() bool { return o.Subject == wholeSweep }
+
 // Action is what an order asks for.
 type Action string
 
