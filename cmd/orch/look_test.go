@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"orch/sweep/override"
 )
 
 func TestColour(t *testing.T) {
@@ -116,6 +120,34 @@ func TestPermute(t *testing.T) {
 	} {
 		if got := permute(app, tt.args); !slices.Equal(got, tt.want) {
 			t.Errorf("permute(%q) = %q, want %q", tt.args, got, tt.want)
+		}
+	}
+}
+
+// In a narrow terminal a table of runs still says in what state they are.
+func TestNarrowTableKeepsStates(t *testing.T) {
+	s := override.StringValue
+	g := &grid{heads: []string{"sweep", "run", "state", "c", "reason"}, right: make([]bool, 5)}
+	g.rows = [][]cell{
+		{{value: s("slow")}, {value: s("0001-c0.01-s1-643b")}, {value: s("x failed")}, {value: s("0.01")}, {value: s("ValueError: could not convert string to float")}},
+		{{value: s("slow")}, {value: s("0002-c0.01-s2-643c")}, {value: s("✓ done")}, {value: s("0.01")}, {}},
+	}
+	for _, columns := range []int{30, 40, 50, 60, 80, 200} {
+		var out strings.Builder
+		if err := g.aligned(&program{stdout: &out}, true, columns); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		if !strings.Contains(got, "x failed") || !strings.Contains(got, "0001-c0.01-s1-643b") {
+			t.Errorf("%d columns:\n%s\nwant runs and their states", columns, got)
+		}
+		if columns < 40 {
+			continue // narrower than the first three columns
+		}
+		for line := range strings.Lines(got) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > columns && !strings.HasPrefix(line, "left out") {
+				t.Errorf("%d columns: a line has %d:\n%s", columns, n, got)
+			}
 		}
 	}
 }

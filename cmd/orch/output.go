@@ -182,7 +182,8 @@ func finite(v override.Value) override.Value {
 
 // aligned lays the grid out for people, within so many columns (0: any number):
 // first the last column is shortened, the one that explains, then columns from
-// the right are left out, which a line below names.
+// the right are left out, which a line below names. The first three, which say
+// what is what, stay; for them the last is shortened further, or left out.
 func (g *grid) aligned(p *program, header bool, columns int) error {
 	wide := make([]int, len(g.heads))
 	for i, h := range g.heads {
@@ -206,7 +207,8 @@ func (g *grid) aligned(p *program, header bool, columns int) error {
 		}
 		return n
 	}
-	const explains = 24 // columns that the explanation keeps at least
+	const explains = 24      // columns that the explanation keeps, as long as others can be left out
+	const explainsLeast = 10 // and at least
 	last := len(g.heads) - 1
 	if columns > 0 {
 		natural := wide[last]
@@ -214,13 +216,25 @@ func (g *grid) aligned(p *program, header bool, columns int) error {
 		if hasLast {
 			wide[last] = max(min(wide[last], explains), wide[last]-max(0, total()-columns))
 		}
-		for len(shown) > 3 && total() > columns {
+		stay := 3
+		if hasLast {
+			stay++
+		}
+		for len(shown) > stay && total() > columns {
 			k := len(shown) - 1
 			if hasLast {
 				k--
 			}
 			out = append(out, shown[k])
 			shown = slices.Delete(shown, k, k+1)
+		}
+		if over := total() - columns; hasLast && over > 0 {
+			if wide[last]-over >= explainsLeast {
+				wide[last] -= over
+			} else if len(shown) > 3 {
+				out = append([]int{last}, out...)
+				shown, hasLast = shown[:len(shown)-1], false
+			}
 		}
 		if hasLast {
 			wide[last] = min(natural, wide[last]+max(0, columns-total()))
