@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -139,11 +141,38 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		}
 		text = fmt.Sprintf("unknown flag --%s%s", strings.TrimLeft(name, "-"), didYouMean(strings.TrimLeft(name, "-"), flags))
 	}
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		text = wanted(c, m[2], m[1])
+	}
 	command := "orch"
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "orch" {
 		command += " " + c.Command.Name
 	}
 	return usage("%s; %s --help shows what there is", text, command)
+}
+
+// badValue is what package flag says of a value that a flag cannot have.
+var badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -([a-z-]+): parse error$`)
+
+// wanted says what a flag's value must be.
+func wanted(c *cli.Context, name, value string) string {
+	want := "another value"
+	for _, f := range c.Command.Flags {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
+			want = "a time with its unit, such as 30s, 10m or 2h"
+		case *cli.IntFlag, *cli.Int64Flag:
+			want = "a whole number"
+		}
+	}
+	dashes := "--"
+	if len(name) == 1 {
+		dashes = "-"
+	}
+	return fmt.Sprintf("%s%s=%s: want %s", dashes, name, value, want)
 }
 
 func didYouMean(word string, candidates []string) string {
@@ -199,12 +228,25 @@ func resultsRoot(c *cli.Context) string {
 // openTree opens the results tree that must exist.
 func openTree(c *cli.Context) (*results.Tree, error) {
 	t, err := results.Open(resultsRoot(c))
+	return t, treeError(resultsRoot(c), err)
+}
+
+// treeError marks what the user can mend by another folder.
+func treeError(path string, err error) error {
 	var none *results.NoTreeError
 	var newer *results.NewerError
-	if errors.As(err, &none) || errors.As(err, &newer) {
-		return nil, asUsage(err)
+	switch {
+	case errors.As(err, &none), errors.As(err, &newer):
+		return asUsage(err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: give a folder that you may use with --results or $ORCH_RESULTS", err)
 	}
-	return t, err
+	if err != nil {
+		if st, e := os.Stat(path); e == nil && !st.IsDir() {
+			return usage("%s is a file, want a folder: give the right one with --results or $ORCH_RESULTS", path)
+		}
+	}
+	return err
 }
 
 // openSweeps opens the named sweeps, or all of the tree if none is named.

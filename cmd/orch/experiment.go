@@ -171,6 +171,14 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 		x.name = fallback
 	}
 	if err := results.CheckSweepName(x.name); err != nil {
+		switch {
+		case c.String("name") != "":
+			err = fmt.Errorf("--name: %w", err)
+		case plan.Name != "" && len(plan.Bases) > 0:
+			err = fmt.Errorf("%s: %w", plan.Composed(0).Origin("name"), err)
+		case plan.Name == "":
+			err = fmt.Errorf("%w: this is the file's, which a line name = \"...\" in it or --name replaces", err)
+		}
 		return nil, asUsage(err)
 	}
 	if err := judge(plan); err != nil {
@@ -182,7 +190,7 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 	// The tree knows the names that runs have already.
 	known, next, err := knownNames(resultsRoot(c), x.name)
 	if err != nil {
-		return nil, err
+		return nil, treeError(resultsRoot(c), err)
 	}
 	if next > 0 {
 		x.plan = x.plan.Named(known, next)

@@ -37,6 +37,11 @@ func (p *program) explain(c *cli.Context) error {
 	defer out.Flush()
 	refused := false
 	one := func(s string) {
+		if strings.TrimSpace(s) == "" && !c.Bool("json") {
+			fmt.Fprintln(out, "nothing to explain: an override is KEY=VALUE, +KEY=VALUE, ++KEY=VALUE or ~KEY")
+			refused = true
+			return
+		}
 		o, err := override.Parse(s)
 		refused = refused || err != nil
 		switch {
@@ -46,7 +51,7 @@ func (p *program) explain(c *cli.Context) error {
 		case err != nil:
 			fmt.Fprintf(out, "%v\n", err)
 		default:
-			explainWords(out, o, env)
+			refused = !explainWords(out, o, env) || refused
 		}
 	}
 	for _, a := range c.Args().Slice() {
@@ -74,24 +79,29 @@ func (p *program) explain(c *cli.Context) error {
 	return nil
 }
 
-// explainWords says for people what an override means.
-func explainWords(w io.Writer, o override.Override, env override.Env) {
-	verbs := map[string]string{"change": "set", "add": "add", "force_add": "add or set", "del": "delete"}
+// explainWords says for people what an override means, and reports whether it
+// means anything: a sweep may have no values to list.
+func explainWords(w io.Writer, o override.Override, env override.Env) bool {
+	verbs := map[override.Op]string{override.Change: "set", override.Add: "add", override.ForceAdd: "add or set", override.Delete: "delete", override.Extend: "extend"}
 	key := o.Key
 	if o.HasPackage {
 		key += fmt.Sprintf(" in package %q", o.Package)
 	}
-	fmt.Fprintf(w, "%s\n  %s %s", o.Text, verbs[o.Op.String()], key)
+	fmt.Fprintf(w, "%s\n  %s %s", o.Text, verbs[o.Op], key)
 	switch {
 	case !o.HasValue:
 		fmt.Fprintln(w)
 	case o.Sweep == nil:
-		fmt.Fprintf(w, " = %s  (%s)\n", o.Value.Text(), o.Value.Kind())
+		joint := "="
+		if o.Op == override.Extend {
+			joint = "by"
+		}
+		fmt.Fprintf(w, " %s %s  (%s)\n", joint, o.Value.Text(), o.Value.Kind())
 	default:
 		n, err := o.Sweep.Len(env)
 		if err != nil {
 			fmt.Fprintf(w, ": %v\n", err)
-			return
+			return false
 		}
 		fmt.Fprintf(w, " to each of %d values\n", n)
 		const few = 20
@@ -99,7 +109,7 @@ func explainWords(w io.Writer, o override.Override, env override.Env) {
 		values, err := o.Sweep.Values(env)
 		if err != nil {
 			fmt.Fprintf(w, "  %v\n", err)
-			return
+			return false
 		}
 		for i, v := range values {
 			if i == few {
@@ -109,4 +119,5 @@ func explainWords(w io.Writer, o override.Override, env override.Env) {
 			fmt.Fprintf(w, "  %s  (%s)\n", v.Text(), v.Kind())
 		}
 	}
+	return true
 }

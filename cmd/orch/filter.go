@@ -1,11 +1,13 @@
 package main
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"orch/sweep/override"
+	"orch/sweep/results"
 )
 
 // condition is one part of --filter: column, comparison, value.
@@ -34,6 +36,13 @@ func parseFilter(s string) ([]condition, error) {
 		switch t.op {
 		case "=", "==", "!=":
 			t.words = strings.Split(t.value, ",")
+			if t.column == "state" {
+				for _, w := range t.words {
+					if err := checkState(w); err != nil {
+						return nil, err
+					}
+				}
+			}
 		case "~", "!~":
 			var err error
 			if t.pattern, err = regexp.Compile(t.value); err != nil {
@@ -47,6 +56,23 @@ func parseFilter(s string) ([]condition, error) {
 		terms = append(terms, t)
 	}
 	return terms, nil
+}
+
+// checkState refuses what no run's state can be; to find nothing would say that
+// there is nothing.
+func checkState(word string) error {
+	if _, ok := looks[word]; ok {
+		return nil
+	}
+	if _, ok := results.ParseClass(word); ok {
+		return usage("--filter: no run can be in the state %q (did you mean class=%s?)", word, word)
+	}
+	states := slices.Sorted(maps.Keys(looks))
+	hint := didYouMean(word, states)
+	if hint == "" {
+		hint = ": there are " + strings.Join(states, ", ")
+	}
+	return usage("--filter: no run can be in the state %q%s", word, hint)
 }
 
 // splitWords splits at blanks outside of quotes.

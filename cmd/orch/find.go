@@ -115,7 +115,14 @@ func findRuns(tree *results.Tree, word string) ([]found, error) {
 	case run == failedRun:
 		return nil, usage("%s: no run has failed", word)
 	}
-	return nil, usage("no run begins with %q: orch status --runs lists them", word)
+	return nil, &codeError{exitUsage, &noRunError{word}}
+}
+
+// noRunError says that a word names no run.
+type noRunError struct{ word string }
+
+func (e *noRunError) Error() string {
+	return fmt.Sprintf("no run begins with %q: orch status --runs lists them", e.word)
 }
 
 // started returns when a run's newest attempt began, by its worker's clock.

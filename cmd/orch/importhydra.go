@@ -17,6 +17,12 @@ func importCommand(p *program) *cli.Command {
 		Name:        "import",
 		Usage:       "turn the configs of another tool into orch's",
 		Description: "orch import hydra config --out configs",
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return cli.ShowSubcommandHelp(c)
+			}
+			return usage("unknown command %q of orch import%s: orch import --help lists them", c.Args().First(), didYouMean(c.Args().First(), []string{"hydra"}))
+		},
 		Subcommands: []*cli.Command{{
 			Name:      "hydra",
 			Usage:     "turn a Hydra config folder (YAML) into TOML configs and sweep files",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -27,9 +28,15 @@ func cancelCommand(p *program) *cli.Command {
 			return p.eachTarget(c, c.Args().Slice(), func(s *results.Sweep, runs []*results.RunState) error {
 				who := userName()
 				if runs == nil {
-					fmt.Fprintf(p.stdout, "%s: cancelled\n", s.Name)
-					if err := s.Give(results.ActionCancel, "", "cancelled by "+who, who); err != nil {
+					if left, err := unended(s); err != nil {
 						return err
+					} else if left {
+						if err := s.Give(results.ActionCancel, "", "cancelled by "+who, who); err != nil {
+							return err
+						}
+						fmt.Fprintf(p.stdout, "%s: cancelled\n", s.Name)
+					} else {
+						fmt.Fprintf(p.stdout, "%s: nothing runs or waits, so there is nothing to cancel\n", s.Name)
 					}
 					if err := p.unfollow(s); err != nil {
 						p.log.Warn().Err(err).Msg("the job that waits to write the report finds nothing left when it starts, and reports that")
@@ -50,6 +57,21 @@ func cancelCommand(p *program) *cli.Command {
 			})
 		},
 	}
+}
+
+// unended reports whether a sweep has runs that a cancel would stop. An order for
+// a sweep that is over would only stop what is submitted later.
+func unended(s *results.Sweep) (bool, error) {
+	sn, err := s.Snapshot()
+	if err != nil {
+		return false, fmt.Errorf("sweep %s: %w", s.Name, err)
+	}
+	for _, st := range sn.Derive() {
+		if st.State == results.StateQueued || st.State == results.StateRunning || st.State == results.StateHeld {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // takeBack makes the scheduler forget workers that wait in its queue for runs
@@ -216,6 +238,10 @@ func (p *program) eachTarget(c *cli.Context, words []string, f func(s *results.S
 			continue
 		}
 		runs, err := findRuns(tree, word)
+		var noRun *noRunError
+		if errors.As(err, &noRun) && !strings.Contains(word, "/") {
+			return usage("no sweep is called %q%s, and no run begins with it: orch status lists the sweeps, orch status --runs the runs", word, didYouMean(word, names))
+		}
 		if err == nil && len(runs) > 1 && !strings.HasSuffix(word, failedRun) {
 			closeFound(runs, nil)
 			_, err = findRun(tree, word) // says that it is not clear

@@ -181,8 +181,13 @@ func (p *program) rm(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", s.Name, err)
 		}
-		n := results.Count(v.states)
-		g.rows = append(g.rows, []cell{{value: override.StringValue(s.Name)}, {value: override.IntValue(int64(n.Total))}, {value: override.IntValue(int64(n.Done))},
+		done := 0 // also of what the last plan no longer has: it all goes
+		for _, st := range v.states {
+			if st.End != nil && st.End.Class == results.Done {
+				done++
+			}
+		}
+		g.rows = append(g.rows, []cell{{value: override.StringValue(s.Name)}, {value: override.IntValue(int64(len(v.states)))}, {value: override.IntValue(int64(done))},
 			{value: override.IntValue(int64(files))}, {value: override.IntValue(bytes), text: bytesText(bytes)}})
 	}
 	if err := g.aligned(p, true, 0); err != nil {

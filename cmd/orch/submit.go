@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -37,6 +38,11 @@ func (p *program) submit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, word := range c.Args().Tail() {
+		if st, err := os.Stat(word); strings.HasSuffix(word, ".toml") && err == nil && st.Mode().IsRegular() {
+			return usage("%s: orch submit takes one sweep file, and after it KEY=VALUE: submit the files one after the other", word)
+		}
+	}
 	x, err := p.expand(c, primary, c.Args().Tail(), true, fileSweepName(path))
 	if err != nil {
 		return err
@@ -65,7 +71,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	tree, err := results.Create(resultsRoot(c), results.DefaultSettings())
 	if err != nil {
-		return err
+		return treeError(resultsRoot(c), err)
 	}
 	defer tree.Close()
 	s, err := tree.CreateSweep(x.name)
@@ -98,6 +104,9 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 			fmt.Fprintf(p.stdout, "%d workers asked for; orch status %s shows them, orch collect moves on what is left\n", out.Started, s.Name)
 		case out.Left > 0:
 			fmt.Fprintf(p.stdout, "no more workers asked for; orch status %s says what runs and waits, and why\n", s.Name)
+		}
+		if p.tellStopped(s, out) && out.Left == 0 {
+			return quiet(exitSomeFailed)
 		}
 		if c.Bool("report") && out.Left > 0 {
 			return p.followSweep(s, sn, out)
@@ -136,18 +145,30 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		}
 		fmt.Fprintf(p.stdout, "report   %s\n", dir)
 	}
-	if out.Counts.Held > 0 {
-		for _, st := range out.States {
-			if st.State == results.StateHeld && st.Order != nil {
-				fmt.Fprintf(p.stderr, "orch: %d %s held: %s\n", out.Counts.Held, plural(out.Counts.Held, "run is", "runs are"), oneLine(st.Order.Cause))
-				break
-			}
-		}
-	}
-	if out.Counts.Failed > 0 {
+	cancelled := p.tellStopped(s, out)
+	if out.Counts.Failed > 0 || cancelled {
 		return quiet(exitSomeFailed)
 	}
 	return nil
+}
+
+// tellStopped says what an order keeps from running, and reports whether the
+// sweep as a whole is cancelled: what was asked for just now will not happen.
+func (p *program) tellStopped(s *results.Sweep, out *dispatch.Outcome) (cancelled bool) {
+	for _, st := range out.States {
+		if st.State == results.StateHeld && st.Order != nil {
+			fmt.Fprintf(p.stderr, "orch: %d %s held: %s\n", out.Counts.Held, plural(out.Counts.Held, "run is", "runs are"), oneLine(st.Order.Cause))
+			break
+		}
+	}
+	for _, st := range out.States {
+		if st.State == results.StateCancelled && st.Order != nil && st.Order.OfSweep() && st.Order.Action == results.ActionCancel {
+			n := out.Counts.Cancelled
+			fmt.Fprintf(p.stderr, "orch: %d %s cancelled (%s): orch retry %s opens them again\n", n, plural(n, "run is", "runs are"), oneLine(st.Order.Cause), s.Name)
+			return true
+		}
+	}
+	return false
 }
 
 // published says in a sentence what submitting did.
