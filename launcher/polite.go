@@ -194,16 +194,22 @@ func (p *Polite) jobs(ctx context.Context, urgent bool, most time.Duration) ([]W
 	case m.s.Trouble != "" && since >= 0 && since < m.s.Every:
 		return nil, &NotAskedError{m.s.Trouble, m.s.Every - since}
 	}
-	m.called(now)
-	m.s.Spare, m.s.Tried = spare, now
-	if urgent {
-		m.s.Spare = max(0, spare-1)
-	}
+	before := m.s.Asked
 	list, err := p.Launcher.Jobs(ctx)
 	if ctx.Err() != nil { // says nothing of the machine
 		return list, err
 	}
 	took := m.now().Sub(now)
+	m.load() // what others wrote meanwhile stays
+	m.called(now)
+	if m.s.Asked.After(now) && !m.s.Asked.Equal(before) { // another process has a newer answer
+		m.save()
+		return p.known(), nil
+	}
+	m.s.Spare, m.s.Tried = spare, now
+	if urgent {
+		m.s.Spare = max(0, spare-1)
+	}
 	if err != nil || took > politeSlow {
 		m.s.Every = min(2*max(m.s.Every, politeEvery), politeMost)
 	} else {

@@ -17,13 +17,19 @@ type slow struct {
 	err   error
 	list  []Worker
 	asked int
+
+	meanwhile func() // before it answers
 }
 
 func (s *slow) clock() time.Time { return s.now }
 func (s *slow) Jobs(context.Context) ([]Worker, error) {
 	s.asked++
+	list := s.list
 	s.now = s.now.Add(s.takes)
-	return s.list, s.err
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
+	return list, s.err
 }
 func (s *slow) Submit(_ context.Context, r Request) (string, error) { return "7", s.err }
 func (s *slow) Cancel(context.Context, ...string) error             { return nil }
@@ -137,6 +143,50 @@ func TestPoliteKnowsWhatItSubmitted(t *testing.T) {
 	s.err, s.list = nil, []Worker{{Key: "orch-x"}, {Key: "orch-y"}}
 	if n := jobs(t, s.process(file)); n != 2 || s.asked != 2 {
 		t.Errorf("after an unknown outcome: %d workers after %d questions, want 2 after 2", n, s.asked)
+	}
+}
+
+// What other processes write down while a question is out is not lost.
+func TestPoliteKnowsWhatOthersSubmitMeanwhile(t *testing.T) {
+	s := &slow{now: time.Unix(1e9, 0), takes: time.Second}
+	file := filepath.Join(t.TempDir(), "slurm.json")
+	p, other := s.process(file), s.process(file)
+	s.meanwhile = func() {
+		if _, err := other.Submit(t.Context(), Request{Key: "orch-x", Workers: 3}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := jobs(t, p); n != 3 {
+		t.Errorf("told of %d workers, want the 3 that were submitted meanwhile", n)
+	}
+	if n := jobs(t, s.process(file)); n != 3 || s.asked != 1 {
+		t.Errorf("the next process is told of %d workers after %d questions, want 3 after 1", n, s.asked)
+	}
+	if n := p.Memory().Recent(time.Minute); n != 2 {
+		t.Errorf("%d calls are remembered, want 2", n)
+	}
+
+	// The other has asked meanwhile, too: the newer answer stays.
+	s.now = s.now.Add(time.Minute)
+	s.meanwhile = func() {
+		s.meanwhile = nil
+		s.list = []Worker{{Key: "orch-x"}, {Key: "orch-y"}}
+		jobs(t, other)
+		s.list = nil
+	}
+	if n := jobs(t, p); n != 2 {
+		t.Errorf("told of %d workers, want the 2 of the newer answer", n)
+	}
+}
+
+// An answer from the future, since the clock was set back, is none.
+func TestPoliteClockSetBack(t *testing.T) {
+	s := &slow{now: time.Unix(1e9, 0)}
+	p := s.process(filepath.Join(t.TempDir(), "slurm.json"))
+	jobs(t, p)
+	s.now, s.list = s.now.Add(-time.Hour), []Worker{{Key: "orch-x"}}
+	if n := jobs(t, p); n != 1 {
+		t.Errorf("told of %d workers, want the 1 there is", n)
 	}
 }
 
