@@ -53,7 +53,7 @@ func (g *gather) add(x launcher.Worker) {
 type said struct {
 	err   error         // it said nothing: nothing is started there
 	age   time.Duration // of the answer
-	users int           // workers of the user, of all sweeps, that wait or run
+	users int           // workers of the user, of all sweeps, that wait or run, or may
 }
 
 // launcherFor opens the launcher that serves a key now.

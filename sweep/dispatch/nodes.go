@@ -12,10 +12,17 @@ import (
 const failsOften = 2
 
 // badNodes returns the nodes on which workers or runs of the sweep keep failing
-// for reasons that are not the program's own, while they do well elsewhere, with
-// a sentence about each.
-func (d *Dispatcher) badNodes(subs []*results.Submission, states []results.RunState) (nodes, why []string) {
-	good := map[string]int{}
+// for reasons that are not the program's own, while those of this request do well
+// elsewhere, with a sentence about each. What other requests do elsewhere does not
+// help this one: the node may be the only one with its GPUs.
+func (d *Dispatcher) badNodes(group string, subs []*results.Submission, states []results.RunState) (nodes, why []string) {
+	good, ours := map[string]int{}, map[string]int{} // runs done, of all requests and of this one
+	of := map[string]string{}                        // requests, by key of the submission
+	for _, sub := range subs {
+		if sub.Intent != nil {
+			of[sub.Intent.Key] = sub.Intent.Group
+		}
+	}
 	bad := map[string]int{}
 	class := map[string]results.Class{}
 	counted := map[string]bool{} // a lost node fails once for each job, with all its workers
@@ -38,6 +45,9 @@ func (d *Dispatcher) badNodes(subs []*results.Submission, states []results.RunSt
 			switch {
 			case a.Class == results.Done:
 				good[h.Node]++
+				if of[h.Key] == group {
+					ours[h.Node]++
+				}
 			case ofNode(a.Class):
 				fail(h.Node, a.Class, h.Key)
 			case a.Class == results.BadSetup:
@@ -66,7 +76,7 @@ func (d *Dispatcher) badNodes(subs []*results.Submission, states []results.RunSt
 	}
 	for node, n := range bad {
 		elsewhere := 0
-		for other, g := range good {
+		for other, g := range ours {
 			if other != node {
 				elsewhere += g
 			}

@@ -135,7 +135,13 @@ func (f *fixture) work(key string, index, runs int, node string, class results.C
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	board, err := f.s.Board(sn.Plan.Keys()[0])
+	group := sn.Plan.Keys()[0]
+	for _, sub := range f.submissions() {
+		if sub.Intent.Key == key {
+			group = sub.Intent.Group
+		}
+	}
+	board, err := f.s.Board(group)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -390,6 +396,33 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// The user's bound holds over all requests of a Step, also those that differ in
+// the scheduler's own keys and so have launchers of their own.
+func TestBoundsOfOneMachine(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	with := func(lines, runs string) string {
+		return strings.Replace(strings.Replace(fmt.Sprintf(onScheduler, 1), "[launcher]", "[launcher]\nworkers = 20\n"+lines, 1), "range(0,1)", runs, 1)
+	}
+	f.publish(with("", "range(0,100)"), results.KindPlan)
+	f.publish(with("partition = \"other\"", "range(100,200)"), results.KindAdd)
+	s.perUser = 16
+	m := launcher.NewMemory("")
+	open := map[string]*launcher.Polite{}
+	d := f.process(s)
+	inner := d.Launcher
+	d.Launcher = func(ctx context.Context, table override.Value) (launcher.Launcher, launcher.Spec, error) {
+		_, spec, err := inner(ctx, table)
+		key := fmt.Sprint(spec.Options)
+		if open[key] == nil {
+			open[key] = launcher.Politely(s, m)
+		}
+		return open[key], spec, err
+	}
+	if out := f.step(d); out.Started != 16 || len(open) != 2 {
+		t.Errorf("asked for %v by %d launchers, want the user's 16 workers of two", s.workers(), len(open))
+	}
+}
+
 // Workers whose setup fails again and again, as cron's processes see them.
 func TestBadSetupHoldsTheSweep(t *testing.T) {
 	f, s := newFixture(t), newScheduler()
@@ -458,6 +491,30 @@ func TestBadNodeIsLeftOut(t *testing.T) {
 	}
 	if subs := f.submissions(); !slices.Equal(subs[1].Intent.Avoid, []string{"n2"}) {
 		t.Errorf("the intent avoids %v, want n2", subs[1].Intent.Avoid)
+	}
+}
+
+// Another request may fit that node alone, so what was done elsewhere for the
+// others is no reason to leave it out: the scheduler would refuse the job for good.
+func TestBadNodeMayBeTheOnlyOne(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(strings.Replace(fmt.Sprintf(onScheduler, 3), "[launcher]", "[launcher]\nworkers = 1", 1), results.KindPlan)
+	f.step(f.process(s))
+	f.work(s.asked[0].Key, 0, 3, "n1", results.Done)
+	s.end(s.asked[0].Key, launcher.End{Cause: launcher.Exited, Proof: true}, "n1", "exit code 0")
+	f.publish(strings.Replace(fmt.Sprintf(onScheduler, 20), "[launcher]", "[launcher]\nworkers = 2\ngpus = 1", 1), results.KindPlan)
+	for range 2 {
+		f.step(f.process(s))
+		last := s.asked[len(s.asked)-1]
+		if len(last.Avoid) > 0 {
+			t.Fatalf("submission %d avoids %v, want no node: nothing was done with a GPU elsewhere", len(s.asked), last.Avoid)
+		}
+		s.end(last.Key, launcher.End{Cause: launcher.SetupFailed, Proof: true}, "n2", "the setup lines failed on node n2")
+	}
+	f.work(s.asked[len(s.asked)-1].Key, 0, 1, "n3", results.Done)
+	f.step(f.process(s))
+	if last := s.asked[len(s.asked)-1]; len(s.asked) != 4 || !slices.Equal(last.Avoid, []string{"n2"}) {
+		t.Errorf("submission %d avoids %v, want the 4th to avoid n2", len(s.asked), last.Avoid)
 	}
 }
 

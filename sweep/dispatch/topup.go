@@ -21,7 +21,7 @@ import (
 // gone for the others.
 func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
 	t := &topUp{d: d, subs: subs, out: out, claimable: d.Snapshot.Claimable(out.States), busy: map[string]map[string]bool{},
-		alive: map[string]int{}, used: map[launcher.Launcher]float64{}, users: map[launcher.Launcher]int{}}
+		alive: map[string]int{}, used: map[launcher.Launcher]float64{}, avoid: map[string][]string{}}
 	t.runs, _ = d.Snapshot.Open(out.States)
 	d.measure(out.States)
 	ours := map[string]bool{} // submissions with workers among these
@@ -33,8 +33,8 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 		n := jobs.alive(sub.Intent.Key) + unseen
 		ours[sub.Intent.Key] = n > 0
 		t.alive[sub.Intent.Group] += n
-		if o, ok := d.open[sub.Intent.Group]; ok {
-			t.users[o.Launcher] += unseen
+		if m := d.machineOf(sub); m != nil {
+			m.users += unseen
 		}
 	}
 	for _, c := range d.Snapshot.OpenClaims() {
@@ -76,15 +76,14 @@ type topUp struct {
 	busy      map[string]map[string]bool
 	alive     map[string]int                // workers that live or may live, by key
 	used      map[launcher.Launcher]float64 // share of the machine
-	users     map[launcher.Launcher]int     // workers of the user that no list shows yet
-	avoid     *[]string
+	avoid     map[string][]string           // nodes, by key
 }
 
 // group starts what one resource request wants and may have.
 func (t *topUp) group(ctx context.Context, key string, o opened) error {
 	d := t.d
 	machine := d.said[o.Launcher]
-	if machine != nil && machine.err != nil {
+	if machine.err != nil {
 		return nil // who does not know what runs must not start more; the error is told already
 	}
 	fit := d.fit(o, key)
@@ -107,7 +106,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 		if job > 0 {
 			most = job
 		}
-		if free := user - machine.users - t.users[o.Launcher]; user > 0 && free < min(want, room) {
+		if free := user - machine.users; user > 0 && free < min(want, room) {
 			room = max(0, free)
 			t.out.Notes = append(t.out.Notes, fmt.Sprintf("you have %d workers in the queue, of %d that launcher.max_user allows: more are started when some have ended", user-free, user))
 		}
@@ -141,7 +140,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 			n -= k
 			t.alive[key] += k
 			t.used[o.Launcher] += float64(k) / float64(fit)
-			t.users[o.Launcher] += k
+			machine.users += k
 			if halved > 0 {
 				return nil // that is all there is room for
 			}
@@ -269,7 +268,7 @@ func (t *topUp) submit(ctx context.Context, key string, o opened, n, halved int)
 		in.Launcher = g.Launcher
 	}
 	if _, bounded := launcher.As[launcher.Bounder](o.Launcher); bounded {
-		in.Avoid = t.nodes()
+		in.Avoid = t.nodes(key)
 	}
 	sub, err := d.Sweep.Submit(last, in)
 	if err != nil {
@@ -299,14 +298,20 @@ func (t *topUp) submit(ctx context.Context, key string, o opened, n, halved int)
 	return false, fmt.Errorf("start %d workers: %w (whether they exist is not known yet)", n, err)
 }
 
-// nodes returns the nodes to leave out, and says so once a Step.
-func (t *topUp) nodes() []string {
-	if t.avoid == nil {
-		nodes, why := t.d.badNodes(t.subs, t.out.States)
-		t.avoid = &nodes
-		t.out.Notes = append(t.out.Notes, why...)
+// nodes returns the nodes that a request leaves out, and says so once a Step.
+func (t *topUp) nodes(key string) []string {
+	nodes, known := t.avoid[key]
+	if !known {
+		var why []string
+		nodes, why = t.d.badNodes(key, t.subs, t.out.States)
+		t.avoid[key] = nodes
+		for _, w := range why {
+			if !slices.Contains(t.out.Notes, w) {
+				t.out.Notes = append(t.out.Notes, w)
+			}
+		}
 	}
-	return *t.avoid
+	return nodes
 }
 
 // withdraw takes the workers back that have not started when nothing is left to
