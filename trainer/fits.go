@@ -43,9 +43,11 @@ func (w *Worker) mayBegin() bool {
 	}
 	left := time.Until(w.Deadline) - w.Leave
 	need := w.expected()
-	if need > w.whole {
-		// It fits no worker: it needs several, and each should take it far.
-		need = w.whole / 2
+	if need > w.whole || w.begun == 0 {
+		// It fits no worker, so it needs several, and each should take it far. Or
+		// this worker is as fresh as any will be, and none would begin a run that
+		// lasts as long as a worker but for the moment it takes to get here.
+		need = min(need, w.whole/2)
 	}
 	return left > 0 && left >= need
 }

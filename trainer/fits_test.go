@@ -29,6 +29,8 @@ func TestFits(t *testing.T) {
 		{name: "the slow tenth decides", left: 5 * min, whole: 60 * min, took: []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 600}},
 		{name: "longer than any worker lives, fresh one", left: 59 * min, whole: 60 * min, runTime: 600 * min, want: true},
 		{name: "longer than any worker lives, little left", left: 20 * min, whole: 60 * min, runTime: 600 * min},
+		{name: "just fits a worker, and this one was a moment reading the plan", left: 60*min - time.Second, whole: 60 * min, runTime: 60 * min, want: true},
+		{name: "just fits a worker, and this one has begun others", left: 60*min - time.Second, whole: 60 * min, runTime: 60 * min, begun: 1},
 		{name: "its number of runs is begun", left: 60 * min, whole: 60 * min, maxRuns: 2, begun: 2},
 		{name: "one more is allowed", left: 60 * min, whole: 60 * min, maxRuns: 2, begun: 1, want: true},
 	} {

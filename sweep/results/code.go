@@ -201,7 +201,7 @@ func (s *Sweep) Changes(number int) ([]byte, error) {
 }
 
 // spareCode finds the copies of code that neither a run which may still start
-// nor a result needs.
+// nor a result needs, nor the next try of a run: that starts in the newest plan's.
 func (s *Sweep) spareCode(plan *Plan, states []RunState) ([]Waste, error) {
 	names, err := list(s.dir, codeFolder)
 	if errors.Is(err, fs.ErrNotExist) || len(names) == 0 {
@@ -219,6 +219,9 @@ func (s *Sweep) spareCode(plan *Plan, states []RunState) ([]Waste, error) {
 		if seg := segments[number]; seg != nil && seg.Code != nil {
 			needed[seg.Code.Hash] = true
 		}
+	}
+	if h := plan.Header(); h != nil {
+		need(h.Number)
 	}
 	for _, st := range states {
 		switch n := len(st.Run.Tries); {

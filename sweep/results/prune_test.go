@@ -40,6 +40,37 @@ func treeFiles(t *testing.T, s *Sweep) []string {
 	return names
 }
 
+// The newest plan's copy of the code is kept even if nothing of it has run: it is
+// what the next try of a run starts in.
+func TestNewestCodeIsNoWaste(t *testing.T) {
+	s := newSweep(t, 1, 1, true)
+	for i, hash := range []string{"00000000000000aa", "00000000000000bb"} {
+		touch(t, s, "code/"+hash+"/fit.py", "print()")
+		h := testHeader(1, true)
+		h.Code = &Code{Hash: hash}
+		runs := func(yield func(RunSpec, error) bool) {
+			for r := range testRuns(1, 0) {
+				r.Work = false // it has a try already
+				yield(r, nil)
+			}
+		}
+		if _, err := s.Publish(h, runs, nil, i+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sn, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waste, err := s.Waste(sn.Plan, sn.Derive())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(waste) != 1 || waste[0].Path != "code/00000000000000aa" {
+		t.Errorf("Waste = %v, want the copy of the plan before alone", waste)
+	}
+}
+
 func TestWaste(t *testing.T) {
 	s := newSweep(t, 4, 1, true)
 	b, j := openBoard(t, s), openJournal(t, s)
