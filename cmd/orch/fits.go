@@ -22,22 +22,24 @@ const partitionsPatience = 5 * time.Second
 // cluster profile and from what the cluster said within the last day; if it
 // said nothing yet and sbatch is here, it is asked once.
 func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
-	var told, asked []slurm.Partition
+	var told []slurm.Partition
+	asked := map[string][]slurm.Partition{} // by cluster
 	var errs []error
-	known := false
 	for _, g := range plan.Groups {
 		spec, problems := parseLauncher(g.Launcher)
 		if spec.Backend != slurm.Backend.Name || len(problems) > 0 {
 			continue
 		}
-		if !known {
-			known = true
+		if len(asked) == 0 {
 			if here, err := findCluster(configDir(c)); err == nil && here != nil {
 				told = here.partitions
 			}
-			asked = p.partitions(resultsRoot(c), spec)
 		}
-		for _, ps := range [][]slurm.Partition{told, asked} {
+		cluster, _ := spec.Options["cluster"].(string)
+		if _, known := asked[cluster]; !known {
+			asked[cluster] = p.partitions(resultsRoot(c), spec, cluster)
+		}
+		for _, ps := range [][]slurm.Partition{told, asked[cluster]} {
 			if err := slurm.Judge(ps, spec); err != nil {
 				errs = append(errs, placed(plan, err))
 				break
@@ -67,13 +69,13 @@ type placedError struct {
 func (e *placedError) Error() string { return e.at + ": " + e.err.Error() }
 func (e *placedError) Unwrap() error { return e.err }
 
-// partitions returns what this machine's cluster gives, nil if that is not known.
-func (p *program) partitions(root string, spec launcher.Spec) []slurm.Partition {
+// partitions returns what the cluster of a request gives, nil if that is not known.
+func (p *program) partitions(root string, spec launcher.Spec, cluster string) []slurm.Partition {
 	state := ""
 	if tree, err := results.Open(root); err == nil {
 		state = tree.BackendDir(spec.Backend)
 		tree.Close()
-		if ps, ok := slurm.RememberedPartitions(state); ok {
+		if ps, ok := slurm.RememberedPartitions(state, cluster); ok {
 			return ps
 		}
 	}

@@ -40,7 +40,7 @@ func (s *Slurm) Facts(ctx context.Context) (f Facts, err error) {
 		f.Version = versionForm.FindString(a.stdout)
 	}
 	begin := time.Now()
-	a := s.run(ctx, deadline, queryEnv(), "scontrol", "show", "config")
+	a := s.run(ctx, deadline, queryEnv(), "scontrol", append(s.opt.elsewhere(), "show", "config")...)
 	f.Answer = time.Since(begin)
 	if a.err != nil || a.code != 0 {
 		return f, fmt.Errorf("scontrol: %w", a.failed("scontrol"))

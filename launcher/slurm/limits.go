@@ -61,19 +61,21 @@ func (s *Slurm) ask(ctx context.Context) limits {
 	return l
 }
 
-// file is where limits are remembered: a results tree may be seen by several
-// clusters, whose login nodes have different names.
-func (s *Slurm) file() string {
+// stateFile is where something about a cluster is remembered: a results tree may
+// be seen by several clusters, whose login nodes have different names. Without a
+// folder there is none.
+func stateFile(stateDir, what, cluster string) string {
 	host, err := os.Hostname()
-	if s.opt.StateDir == "" || err != nil {
+	if stateDir == "" || err != nil {
 		return ""
 	}
-	name := "limits-" + host
-	if s.opt.Cluster != "" {
-		name += "-" + s.opt.Cluster
+	if cluster != "" {
+		host += "-" + cluster
 	}
-	return filepath.Join(s.opt.StateDir, name+".json")
+	return filepath.Join(stateDir, what+"-"+host+".json")
 }
+
+func (s *Slurm) file() string { return stateFile(s.opt.StateDir, "limits", s.opt.Cluster) }
 
 func (s *Slurm) remembered() (l limits, ok bool) {
 	b, err := os.ReadFile(s.file())

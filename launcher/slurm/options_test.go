@@ -106,6 +106,15 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// A worker calls its job as Submit does, or it could not be told which cluster's.
+func TestWorkerKnowsTheCluster(t *testing.T) {
+	o := Options{Cluster: "big"}
+	files := o.files(launcher.Request{Key: "k", Argv: []string{"/orch"}, Dir: "/d", LogDir: "/l"})
+	if want := `ORCH_JOB_ID="$SLURM_ARRAY_JOB_ID;big" `; !strings.Contains(files["k.sh"], want) {
+		t.Errorf("the script has no %s:\n%s", want, files["k.sh"])
+	}
+}
+
 func TestSlurmTime(t *testing.T) {
 	for d, want := range map[time.Duration]string{time.Second: "1", time.Minute: "1", 61 * time.Second: "2", 24 * time.Hour: "1440"} {
 		if got := slurmTime(d); got != want {

@@ -41,7 +41,7 @@ const partitionColumns = "%R|%P|%a|%l|%c|%m|%D|%G"
 // Partitions asks the cluster what its partitions give, and remembers it for a
 // day. It is one call, which the controller answers from memory.
 func (s *Slurm) Partitions(ctx context.Context) ([]Partition, error) {
-	a := s.run(ctx, deadline, queryEnv(), "sinfo", "-h", "-a", "-e", "-o", partitionColumns)
+	a := s.run(ctx, deadline, queryEnv(), "sinfo", append(s.opt.elsewhere(), "-h", "-a", "-e", "-o", partitionColumns)...)
 	if a.err != nil || a.code != 0 {
 		return nil, fmt.Errorf("sinfo: %w", a.failed("sinfo"))
 	}
@@ -49,7 +49,7 @@ func (s *Slurm) Partitions(ctx context.Context) ([]Partition, error) {
 	if len(ps) == 0 && bad > 0 {
 		return nil, fmt.Errorf("sinfo: no line can be read: %.200q", a.stdout)
 	}
-	rememberPartitions(s.opt.StateDir, ps)
+	rememberPartitions(s.opt.StateDir, s.opt.Cluster, ps)
 	return ps, nil
 }
 
@@ -59,19 +59,12 @@ type partitionsFile struct {
 	Asked      time.Time   `json:"asked"`
 }
 
-func partitionsPath(stateDir string) string {
-	host, err := os.Hostname()
-	if stateDir == "" || err != nil {
-		return ""
-	}
-	return filepath.Join(stateDir, "partitions-"+host+".json")
-}
-
-// RememberedPartitions returns what this host was told of its cluster's
-// partitions within the last day, by the same SLURM_CONF. It asks nothing.
-func RememberedPartitions(stateDir string) ([]Partition, bool) {
+// RememberedPartitions returns what this host was told of a cluster's partitions
+// within the last day, by the same SLURM_CONF: of its own cluster, if none is
+// named. It asks nothing.
+func RememberedPartitions(stateDir, cluster string) ([]Partition, bool) {
 	var f partitionsFile
-	b, err := os.ReadFile(partitionsPath(stateDir))
+	b, err := os.ReadFile(stateFile(stateDir, "partitions", cluster))
 	if err != nil || json.Unmarshal(b, &f) != nil {
 		return nil, false
 	}
@@ -81,8 +74,8 @@ func RememberedPartitions(stateDir string) ([]Partition, bool) {
 
 // rememberPartitions is for speed: if it fails, the next one asks again. The
 // folder is made, but not the results tree that it belongs to.
-func rememberPartitions(stateDir string, ps []Partition) {
-	name := partitionsPath(stateDir)
+func rememberPartitions(stateDir, cluster string, ps []Partition) {
+	name := stateFile(stateDir, "partitions", cluster)
 	if name == "" {
 		return
 	}

@@ -2,6 +2,8 @@ package slurm
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,41 @@ func TestParsePartitions(t *testing.T) {
 		t.Errorf("gpu = %+v", gpu)
 	case !old.Down || old.MaxTime != 0 || old.Nodes[0].CPUs != 8 || old.Nodes[0].gpus("") != 0:
 		t.Errorf("old = %+v", old)
+	}
+}
+
+// A cluster that is named has its own partitions: it is that one which is asked,
+// and what it says is remembered apart.
+func TestPartitionsOfNamedCluster(t *testing.T) {
+	bin, state := t.TempDir(), filepath.Join(t.TempDir(), "backends", "slurm")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"sbatch": "exit 1",
+		"sinfo":  `case " $* " in *" --clusters=big "*) n=far;; *) n=near;; esac; echo "$n|$n*|up|1:00:00|2|4000|2|(null)"`,
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for cluster, want := range map[string]string{"": "near", "big": "far"} {
+		if _, ok := RememberedPartitions(state, cluster); ok {
+			t.Errorf("cluster %q is remembered before it was asked", cluster)
+		}
+		s, err := Open(Options{Bin: bin, StateDir: state, Cluster: cluster})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps, err := s.Partitions(t.Context())
+		if err != nil || len(ps) != 1 || ps[0].Name != want {
+			t.Errorf("cluster %q has %+v, %v, want %s", cluster, ps, err, want)
+		}
+	}
+	for cluster, want := range map[string]string{"": "near", "big": "far"} {
+		if ps, ok := RememberedPartitions(state, cluster); !ok || len(ps) != 1 || ps[0].Name != want {
+			t.Errorf("of cluster %q %+v is remembered, want %s", cluster, ps, want)
+		}
 	}
 }
 

@@ -29,7 +29,11 @@ const (
 // It starts in the log folder. What is not there at once may be on its way: a
 // network file system shows a new file after a look at the folder. USR1 is
 // ignored until the worker, which expects it, has set its own handler.
-func script(key string, setup, ownLog bool) string {
+func script(key, cluster string, setup, ownLog bool) string {
+	id := "$SLURM_ARRAY_JOB_ID"
+	if cluster != "" {
+		id = `"` + id + ";" + cluster + `"`
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `#!/bin/bash
 key=%s
@@ -60,7 +64,7 @@ fi
 if [ -n "$ORCH_USER_LC_ALL" ]; then export LC_ALL=$ORCH_USER_LC_ALL; else unset LC_ALL; fi
 unset ORCH_USER_LC_ALL
 export ` + launcher.EnvKey + `=$key ` + launcher.EnvIndex + `=$SLURM_ARRAY_TASK_ID ` +
-		launcher.EnvJob + `=$SLURM_ARRAY_JOB_ID ` + launcher.EnvNode + `=$SLURMD_NODENAME
+		launcher.EnvJob + `=` + id + ` ` + launcher.EnvNode + `=$SLURMD_NODENAME
 `)
 	if setup {
 		b.WriteString(`# Batch shells read no profile: give the setup lines "module" and "conda".
@@ -93,7 +97,7 @@ kill -` + strconv.Itoa(sigProgram) + ` $$
 func (o Options) files(req launcher.Request) map[string]string {
 	words := slices.Concat([]string{req.Dir}, o.Wrap, req.Argv)
 	f := map[string]string{
-		req.Key + ".sh":   script(req.Key, len(o.Setup) > 0, misread(req.LogDir)),
+		req.Key + ".sh":   script(req.Key, o.Cluster, len(o.Setup) > 0, misread(req.LogDir)),
 		req.Key + ".argv": strings.Join(words, "\x00") + "\x00",
 	}
 	if len(o.Setup) > 0 {
