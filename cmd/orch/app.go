@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -55,24 +56,52 @@ func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stde
 	return exitCode(app.RunContext(ctx, permute(app, args)), stderr)
 }
 
-// Help is wrapped for the narrowest terminal that people still use.
+// Help is wrapped for the narrowest terminal that people still use. A flag with
+// two names has its placeholder once: --output, -o FORMAT.
 func init() {
+	plain := cli.FlagStringer
+	cli.FlagStringer = func(f cli.Flag) string {
+		names, text, _ := strings.Cut(plain(f), "\t")
+		names, _, _ = strings.Cut(names, " [ ") // that a list may be given again
+		if all := strings.Split(names, ", "); len(all) > 1 {
+			_, placeholder, _ := strings.Cut(all[0], " ")
+			for i := range all {
+				all[i], _, _ = strings.Cut(all[i], " ")
+			}
+			names = strings.TrimRight(strings.Join(all, ", ")+" "+placeholder, " ")
+		}
+		return names + "\t" + text
+	}
 	cli.HelpPrinter = func(w io.Writer, template string, data any) {
 		cli.HelpPrinterCustom(w, template, data, map[string]any{"wrapAt": func() int { return 79 }})
 	}
+}
+
+// reflow leaves the line ends of paragraphs to the help printer, unless their
+// lines fit and so may be meant: examples, lists.
+func reflow(text string) string {
+	const fits = 76
+	paragraphs := strings.Split(text, "\n\n")
+	for i, p := range paragraphs {
+		lines := strings.Split(p, "\n")
+		if slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > fits }) {
+			paragraphs[i] = strings.Join(lines, " ")
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 func newApp(p *program) *cli.App {
 	app := &cli.App{
 		Name:           "orch",
 		Usage:          "run machine-learning experiments on laptops and Slurm clusters",
-		Description:    "A sweep file becomes runs, workers execute them, the results tree keeps what happened,\nand the report judges it. " + exitHelp,
+		Description:    "A sweep file becomes runs, workers execute them, the results tree keeps what happened, and the report judges it. " + exitHelp,
 		Writer:         p.stdout,
 		ErrWriter:      p.stderr,
 		HideVersion:    true,
 		ExitErrHandler: func(*cli.Context, error) {}, // exit codes are mapped in one place
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "log-level", Value: "info", Usage: "debug, info, warn or error", Category: "global"},
+			&cli.StringFlag{Name: "log-level", Value: "info", DefaultText: "info", Usage: "`LEVEL`: debug, info, warn, error"},
 		},
 		Before: func(c *cli.Context) error {
 			level, err := zerolog.ParseLevel(c.String("log-level"))
@@ -106,6 +135,7 @@ func newApp(p *program) *cli.App {
 			}
 		}
 		c.Before = p.chooseColour
+		c.Description = reflow(c.Description)
 		if c.Description == "" {
 			c.Description = exitHelp
 		} else {
@@ -203,11 +233,11 @@ func width(w io.Writer) int {
 // Flags that several commands have.
 
 func resultsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "results", Usage: "results `FOLDER`, else $ORCH_RESULTS, else ./results"}
+	return &cli.StringFlag{Name: "results", Usage: "results `FOLDER`, else $ORCH_RESULTS or ./results"}
 }
 
 func configDirFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config-dir", Usage: "config `FOLDER` above the built-in ones, else ./configs"}
+	return &cli.StringFlag{Name: "config-dir", Usage: "config `FOLDER`, else ./configs"}
 }
 
 func jsonFlag() cli.Flag {

@@ -23,9 +23,9 @@ func collectCommand(p *program) *cli.Command {
 			"Any time, from any host that sees the tree, twice at once, from cron.\n" +
 			"A sweep that has ended, and of which nothing is new, costs a listing; --rebuild writes its tables all the same.",
 		Flags: []cli.Flag{resultsFlag(), jsonFlag(),
-			&cli.BoolFlag{Name: "rebuild", Usage: "read everything and write all tables, whether or not anything is new"},
-			&cli.BoolFlag{Name: "cron", Usage: "print nothing unless something got worse since the last --cron"},
-			&cli.DurationFlag{Name: "jitter", Value: 20 * time.Second, Usage: "with --cron: begin after a random `TIME` of at most so long"}},
+			&cli.BoolFlag{Name: "rebuild", Usage: "read everything and write all tables anew"},
+			&cli.BoolFlag{Name: "cron", Usage: "print nothing unless something got worse"},
+			&cli.DurationFlag{Name: "jitter", Value: 20 * time.Second, Usage: "with --cron: first wait up to `TIME`"}},
 		Action: func(c *cli.Context) error {
 			if c.Bool("cron") {
 				if c.Bool("json") || c.Bool("rebuild") {

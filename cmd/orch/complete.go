@@ -200,6 +200,9 @@ func (c *completer) flagValues(f cli.Flag, before string) []candidate {
 		return list(outputs...)
 	case "color":
 		return list(colourModes...)
+	case "only":
+		at := strings.LastIndexByte(typed, ',') + 1
+		return named(before+typed[:at], formatNames(), "")
 	case "cfg":
 		return list("job", "launcher", "all")
 	case "info":
@@ -253,6 +256,8 @@ func (c *completer) positional() []candidate {
 		return append(named("", c.sweeps(), "sweep"), c.runs()...)
 	case "completion":
 		return named("", shells, "")
+	case "import":
+		return named("", []string{"hydra"}, "a Hydra config folder (YAML)")
 	}
 	return nil
 }

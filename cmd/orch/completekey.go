@@ -49,11 +49,18 @@ func (c *completer) config(s *compose.Source, file string) *compose.Config {
 			choices = append(choices, o)
 		}
 	}
-	config, err := s.Compose(primary, choices)
-	if err != nil {
-		config, _ = s.Compose(primary, nil)
+	// A launcher that nothing has chosen is the default one.
+	name := c.flags["launcher"]
+	if name == "" {
+		name = defaultLauncher
 	}
-	return config
+	launcher := override.Override{Op: override.Add, Key: "launcher", HasValue: true, Value: override.StringValue(name)}
+	for _, try := range [][]override.Override{append(choices[:len(choices):len(choices)], launcher), choices, {launcher}, nil} {
+		if config, err := s.Compose(primary, try); err == nil {
+			return config
+		}
+	}
+	return nil
 }
 
 // keys are the dotted keys of the config.
@@ -109,6 +116,14 @@ func (c *completer) overrides(file string) []candidate {
 			help = "now " + oneLine(v.Text())
 		}
 		list = append(list, candidate{op + k + end, help})
+	}
+	if op == "" { // keys of the launcher that its file leaves out are set without a plus
+		backend, _ := tree.Get("launcher.backend")
+		for _, k := range launcherKeyNames(backend.Text()) {
+			if _, ok := tree.Get("launcher." + k); !ok {
+				list = append(list, candidate{"launcher." + k + end, "not set"})
+			}
+		}
 	}
 	axes, _ := tree.Lookup("sweep")
 	for _, f := range axes.Fields() { // an override replaces an axis of the file

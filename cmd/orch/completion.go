@@ -20,7 +20,7 @@ func completionCommand(p *program) *cli.Command {
 		Description: "bash:  source <(orch completion bash)   in ~/.bashrc\n" +
 			"zsh:   source <(orch completion zsh)    in ~/.zshrc, after compinit\n" +
 			"fish:  orch completion fish > ~/.config/fish/completions/orch.fish\n" +
-			"Commands, flags, config groups and their options, config keys, sweeps and runs.",
+			"Commands, flags, config groups, options, keys, sweeps and runs.",
 		Action: func(c *cli.Context) error {
 			script, ok := completionScripts[c.Args().First()]
 			if !ok || c.NArg() != 1 {

@@ -13,7 +13,7 @@ import (
 // configFlags print a config instead of doing anything.
 func configFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "cfg", Usage: "only print the config: `PART` is job, launcher or all"},
+		&cli.StringFlag{Name: "cfg", Usage: "print the config's `PART`: job, launcher or all"},
 		&cli.BoolFlag{Name: "resolve", Usage: "with --cfg: interpolations resolved"},
 		&cli.StringFlag{Name: "info", Usage: "only print `WHAT`: defaults or groups"},
 	}

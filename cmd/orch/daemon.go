@@ -27,9 +27,9 @@ func daemonCommand(p *program) *cli.Command {
 			"schedulers, and keeps the tables fresh. It has no state of its own: kill it, start two, run cron beside it.\n" +
 			"GET /status (JSON) and /metrics (Prometheus) on the unix socket that it names.",
 		Flags: []cli.Flag{resultsFlag(),
-			&cli.StringFlag{Name: "socket", Usage: "listen on this unix socket `PATH`; else in $XDG_RUNTIME_DIR or the temporary folder"},
-			&cli.DurationFlag{Name: "every", Value: 5 * time.Second, Usage: "time between Steps while something runs"},
-			&cli.DurationFlag{Name: "idle", Value: time.Minute, Usage: "longest time between Steps"},
+			&cli.StringFlag{Name: "socket", Usage: "`PATH` of the unix socket (default: a new one)"},
+			&cli.DurationFlag{Name: "every", Value: 5 * time.Second, Usage: "`TIME` between Steps while something runs"},
+			&cli.DurationFlag{Name: "idle", Value: time.Minute, Usage: "longest `TIME` between Steps"},
 		},
 		Action: func(c *cli.Context) error { return p.daemon(c) },
 	}

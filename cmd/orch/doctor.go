@@ -31,10 +31,10 @@ func doctorCommand(p *program) *cli.Command {
 			"orch doctor --launcher=slurmgpu launcher.partition=gpu. Exit code 1 if anything\n" +
 			"is broken. The schema of --json is orch.doctor/1.",
 		Flags: []cli.Flag{resultsFlag(), configDirFlag(), jsonFlag(),
-			&cli.StringFlag{Name: "launcher", Usage: "launcher config `NAME`; slurm where there is an sbatch, else joblib"},
+			&cli.StringFlag{Name: "launcher", Usage: "launcher `NAME`; slurm if there is an sbatch"},
 			&cli.BoolFlag{Name: "job", Usage: "submit the job without asking"},
 			&cli.BoolFlag{Name: "no-job", Usage: "submit none"},
-			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Minute, Usage: "how long to wait for the job"},
+			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Minute, Usage: "`TIME` to wait for the job"},
 			&cli.StringFlag{Name: "probe", Hidden: true, Usage: "what the job does: try `FOLDER`"},
 		},
 		Action: func(c *cli.Context) error {

@@ -37,9 +37,9 @@ type experiment struct {
 func planFlags() []cli.Flag {
 	return []cli.Flag{
 		resultsFlag(), configDirFlag(),
-		&cli.StringFlag{Name: "launcher", Usage: "launcher config `NAME`: joblib or one of your own"},
+		&cli.StringFlag{Name: "launcher", Usage: "`NAME`: joblib, slurm, slurmgpu or your own"},
 		&cli.StringFlag{Name: "name", Usage: "`NAME` of the sweep, instead of the file's"},
-		&cli.IntFlag{Name: "max-runs", Value: sweep.DefaultMaxRuns, Usage: "refuse a plan with more than `N` runs"},
+		&cli.IntFlag{Name: "max-runs", Value: sweep.DefaultMaxRuns, Usage: "refuse more than `N` runs"},
 		&cli.BoolFlag{Name: "allow-empty", Usage: "a plan without any run is no error"},
 	}
 }
@@ -48,10 +48,10 @@ func planFlags() []cli.Flag {
 func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "report", Usage: "write the report at the end"},
-		&cli.BoolFlag{Name: "rerun", Usage: "run everything again; earlier results no longer count"},
-		&cli.BoolFlag{Name: "detach", Usage: "return at once; the workers of this machine go on after logout"},
-		&cli.BoolFlag{Name: "wait", Usage: "with a scheduler: stay until all runs have ended"},
-		&cli.DurationFlag{Name: "timeout", Usage: "leave cleanly after so long, with exit code 5"},
+		&cli.BoolFlag{Name: "rerun", Usage: "run all again; earlier results no longer count"},
+		&cli.BoolFlag{Name: "detach", Usage: "return at once; workers here go on after logout"},
+		&cli.BoolFlag{Name: "wait", Usage: "on a cluster: stay until all runs have ended"},
+		&cli.DurationFlag{Name: "timeout", DefaultText: "none", Usage: "leave after `TIME`: exit code 5"},
 	}
 }
 
@@ -207,10 +207,7 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 // launcherKeys lets a launcher's key be set that its file does not have:
 // launcher.partition=short needs no + in front, since the launcher knows the key.
 func launcherKeys(overrides []string) []string {
-	known := launcher.CommonKeys()
-	for _, b := range backends {
-		known = append(known, b.Keys...)
-	}
+	known := launcherKeyNames("")
 	list := slices.Clone(overrides)
 	for i, o := range list {
 		if key, _, ok := strings.Cut(strings.TrimPrefix(o, "launcher."), "="); ok && strings.HasPrefix(o, "launcher.") && key != "name" && key != "backend" && slices.Contains(known, key) {
@@ -218,6 +215,18 @@ func launcherKeys(overrides []string) []string {
 		}
 	}
 	return list
+}
+
+// launcherKeyNames are the keys that a launcher with this backend may have, or,
+// without one, with any.
+func launcherKeyNames(backend string) []string {
+	known := launcher.CommonKeys()
+	for _, b := range backends {
+		if backend == "" || b.Name == backend {
+			known = append(known, b.Keys...)
+		}
+	}
+	return known
 }
 
 // envOverrides are overrides from the environment: stronger than any file,

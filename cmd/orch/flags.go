@@ -51,5 +51,5 @@ func isSwitch(f cli.Flag) bool {
 var colourModes = []string{"always", "never", "auto"}
 
 func colourFlag() cli.Flag {
-	return &cli.StringFlag{Name: "color", Value: "auto", Usage: "colour `WHEN`: always, never or auto"}
+	return &cli.StringFlag{Name: "color", Value: "auto", DefaultText: "auto", Usage: "`WHEN`: always, never, auto"}
 }

@@ -31,7 +31,7 @@ func importCommand(p *program) *cli.Command {
 				"carried over is listed with file, line and what to do instead. No file is overwritten.\n\n" + exitHelp,
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "out", Value: "configs", Usage: "`FOLDER` to write to"},
-				&cli.StringSliceFlag{Name: "rename", Usage: "give a top-level key another name, `OLD=NEW`, where orch means something else by it"},
+				&cli.StringSliceFlag{Name: "rename", Usage: "rename a top-level key: `OLD=NEW`"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "write nothing"},
 			},
 			OnUsageError: usageError,

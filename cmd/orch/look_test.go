@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"orch/sweep/override"
+	"orch/sweep/results"
 )
 
 func TestColour(t *testing.T) {
@@ -148,6 +149,34 @@ func TestNarrowTableKeepsStates(t *testing.T) {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > columns && !strings.HasPrefix(line, "left out") {
 				t.Errorf("%d columns: a line has %d:\n%s", columns, n, got)
 			}
+		}
+	}
+}
+
+// A terminal without escape sequences gets lines, no bar that is redrawn.
+func TestDumbTerminal(t *testing.T) {
+	for term, want := range map[string]bool{"dumb": false, "xterm-256color": true} {
+		t.Setenv("TERM", term)
+		if got := newProgress(&program{errTTY: true}, nil).bar; got != want {
+			t.Errorf("TERM=%s: a bar: %v, want %v", term, got, want)
+		}
+	}
+}
+
+// The bar shows in colour what the words say: how much of what ended has failed.
+func TestBar(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	for _, tt := range []struct {
+		c    results.Counts
+		want string
+	}{
+		{results.Counts{}, "|||........"},
+		{results.Counts{Total: 8, Done: 4, Failed: 2, Cancelled: 1}, "####|##|#|."},
+		{results.Counts{Total: 3, Failed: 3}, "|########||"},
+		{results.Counts{Total: 1000, Done: 1, Failed: 998, Cancelled: 1}, "|#######|#|"},
+	} {
+		if got := strings.Join(bar(tt.c, 8), "|"); got != tt.want {
+			t.Errorf("bar(%+v) = %s, want %s", tt.c, got, tt.want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func metricCommand(p *program) *cli.Command {
 		Description: "For programs that orch runs: `orch metric loss=0.25 --step 5` adds to the run's series,\n" +
 			"without --step it sets a final metric. The last value of a name is its result.\n" +
 			"A run finds orch in its PATH. Outside of a run nothing is recorded, and that is no error.",
-		Flags:  []cli.Flag{&cli.Int64Flag{Name: "step", Aliases: []string{"s"}, Usage: "`N` of the step that was measured"}},
+		Flags:  []cli.Flag{&cli.Int64Flag{Name: "step", DefaultText: "none", Aliases: []string{"s"}, Usage: "`N` of the step that was measured"}},
 		Action: func(c *cli.Context) error { return p.metric(c) },
 	}
 }

@@ -99,7 +99,7 @@ func retryCommand(p *program) *cli.Command {
 		ArgsUsage: "[SWEEP|RUN...]",
 		Description: "Of a sweep it opens every run that ended without a result, and lets go what was cancelled or held.\n" +
 			"Submit the sweep file again to execute them on this machine.",
-		Flags: []cli.Flag{resultsFlag(), &cli.BoolFlag{Name: "failed", Usage: "only runs that failed, not cancelled ones; without SWEEP|RUN of all sweeps"}},
+		Flags: []cli.Flag{resultsFlag(), &cli.BoolFlag{Name: "failed", Usage: "not what was cancelled; without SWEEP|RUN of all sweeps"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return p.eachTarget(c, c.Args().Slice(), func(s *results.Sweep, runs []*results.RunState) error { return p.retry(c, s, runs) })

@@ -20,6 +20,7 @@ type progress struct {
 	seen  map[string]bool
 	notes map[string]bool
 	drawn bool
+	bar   bool // stderr is a terminal that can draw one
 
 	metric report.Metric // the study's first: the best so far is shown
 	best   string
@@ -27,7 +28,7 @@ type progress struct {
 }
 
 func newProgress(p *program, header *results.Header) *progress {
-	g := &progress{p: p, begin: time.Now(), first: -1, seen: map[string]bool{}, notes: map[string]bool{}}
+	g := &progress{p: p, begin: time.Now(), first: -1, seen: map[string]bool{}, notes: map[string]bool{}, bar: p.errTTY && !dumb()}
 	if header != nil {
 		if study, errs := report.ParseStudy(header.Study); len(errs) == 0 && len(study.Metrics) > 0 {
 			g.metric = study.Metrics[0]
@@ -68,7 +69,7 @@ func (g *progress) step(o *dispatch.Outcome) {
 		}
 		g.seen[st.Run.ID] = true
 		g.keepBest(st)
-		if g.first >= 0 && (!g.p.errTTY || st.State != results.StateDone) {
+		if g.first >= 0 && (!g.bar || st.State != results.StateDone) {
 			g.clear()
 			fmt.Fprintln(g.p.stderr, runLine(st))
 		}
@@ -76,10 +77,14 @@ func (g *progress) step(o *dispatch.Outcome) {
 	if g.first < 0 {
 		g.first = ended
 	}
-	if g.p.errTTY {
+	if g.bar {
 		g.draw(o, ended)
 	}
 }
+
+// dumb reports whether terminals of this session know no escape sequences, as
+// the shell of an editor.
+func dumb() bool { return os.Getenv("TERM") == "dumb" }
 
 // runLine says in one line how a run ended.
 func runLine(st results.RunState) string {
@@ -96,7 +101,7 @@ func runLine(st results.RunState) string {
 }
 
 func (g *progress) draw(o *dispatch.Outcome, ended int) {
-	line := fmt.Sprintf("%s  %d/%d  %s", bar(o.Counts, 24), ended, o.Counts.Total, countWords(o.Counts))
+	line := fmt.Sprintf("%s  %d/%d  %s", strings.Join(bar(o.Counts, 24), ""), ended, o.Counts.Total, countWords(o.Counts))
 	if n := ended - g.first; n > 0 && o.Left > 0 {
 		left := time.Since(g.begin) / time.Duration(n) * time.Duration(o.Left)
 		line += "  about " + roundTime(left) + " left"

@@ -30,7 +30,7 @@ func pruneCommand(p *program) *cli.Command {
 		Flags: []cli.Flag{resultsFlag(), yesFlag(),
 			&cli.BoolFlag{Name: "checkpoints", Usage: "only checkpoints"},
 			&cli.BoolFlag{Name: "attempts", Usage: "only attempts that do not count"},
-			&cli.BoolFlag{Name: "code", Usage: "only copies of code that neither a result nor an open run needs"},
+			&cli.BoolFlag{Name: "code", Usage: "only copies of code that no run needs"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show the sizes and remove nothing"},
 		},
 		Action: func(c *cli.Context) error { return p.prune(c) },

@@ -28,13 +28,14 @@ func reportCommand(p *program) *cli.Command {
 		Usage:     "turn the results of a sweep into a verdict, tables and figures",
 		ArgsUsage: "[SWEEP...]",
 		Description: "Folds first, then writes report/ in the sweep's folder and prints the comparison. Without a sweep: of every sweep.\n" +
-			"Formats: " + strings.Join(formatNames(), ", ") + ". The same results give the same bytes.",
+			"Formats: " + strings.Join(formatNames(), ", ") + "; which ones, says --only, else report.toml in the config folder, else all.\n" +
+			"The same results give the same bytes, which --verify tests without writing.",
 		Flags: []cli.Flag{
 			resultsFlag(), configDirFlag(),
-			&cli.StringFlag{Name: "only", Usage: "write these `FORMATS` only, such as pdf,tex; else those of report.toml in the config folder, else all"},
+			&cli.StringFlag{Name: "only", Usage: "only these `FORMATS`, such as pdf,tex"},
 			&cli.StringFlag{Name: "out", Usage: "write into `FOLDER` instead (one sweep only)"},
-			&cli.BoolFlag{Name: "check", Usage: "exit 0 if the success criterion is met, 4 if not met or inconclusive"},
-			&cli.BoolFlag{Name: "verify", Usage: "write nothing: rebuild the report and compare it with the one that is there; exit 1 if it differs"},
+			&cli.BoolFlag{Name: "check", Usage: "exit 4 unless the success criterion is met"},
+			&cli.BoolFlag{Name: "verify", Usage: "write nothing; exit 1 if the report would differ"},
 		},
 		Action: func(c *cli.Context) error { return p.report(c) },
 	}

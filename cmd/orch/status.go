@@ -16,8 +16,8 @@ func statusCommand(p *program) *cli.Command {
 		ArgsUsage: "[SWEEP...]",
 		Description: "Reads the results tree and nothing else; it never starts or ends anything.\n" +
 			"A line a sweep, then what needs attention. --runs lists the runs:\n" +
-			"   --filter 'state=failed training.lr<1e-3 reason~memory': = != < <= > >=, and\n" +
-			"   ~ !~ for a pattern; commas mean any of\n" +
+			"   --filter 'state=failed training.lr<1e-3 reason~memory': = != < <= > >=,\n" +
+			"   and ~ !~ for a pattern; commas mean any of\n" +
 			"   --sort -elapsed,run with - for descending\n" +
 			"   --columns run,state,seed,val.loss of sweep, run, id, state, class, exit,\n" +
 			"   signal, step, elapsed, cpu, mem, started, ended, attempts, attempt, job,\n" +

@@ -107,7 +107,7 @@ func (p *program) sweepLine(s sweepStatus, v *view, longest, columns int) string
 	fit := func(cells int, tail string) (string, bool) {
 		line, length := head, utf8.RuneCountInString(head)
 		if cells > 0 {
-			line, length = line+p.paint(green, bar(s.Runs, cells))+"  ", length+cells+2
+			line, length = line+p.paintBar(bar(s.Runs, cells))+"  ", length+cells+2
 		}
 		line += strings.Join(painted, "  ")
 		length += utf8.RuneCountInString(strings.Join(words, "  "))
@@ -135,17 +135,35 @@ func (p *program) sweepLine(s sweepStatus, v *view, longest, columns int) string
 	return line
 }
 
-// bar draws the share of runs that ended.
-func bar(c results.Counts, cells int) string {
-	full := 0
-	if c.Total > 0 {
-		full = cells * (c.Done + c.Failed + c.Cancelled) / c.Total
-	}
+// bar draws the shares of runs that are done, failed, cancelled, and not yet any
+// of these.
+func bar(c results.Counts, cells int) []string {
 	on, off := "█", "░"
 	if !utf8Locale() {
 		on, off = "#", "."
 	}
-	return strings.Repeat(on, full) + strings.Repeat(off, cells-full)
+	var parts []string
+	ended, full := 0, 0
+	for _, n := range []int{c.Done, c.Failed, c.Cancelled} {
+		ended += n
+		upto := 0
+		if c.Total > 0 {
+			upto = cells * ended / c.Total
+		}
+		parts = append(parts, strings.Repeat(on, upto-full))
+		full = upto
+	}
+	return append(parts, strings.Repeat(off, cells-full))
+}
+
+func (p *program) paintBar(parts []string) string {
+	s := ""
+	for i, part := range parts {
+		if part != "" {
+			s += p.paint([]string{green, red, dim, dim}[i], part)
+		}
+	}
+	return s
 }
 
 // attention prints what a person should look at: failures by cause, and what
@@ -181,7 +199,9 @@ func (p *program) attention(w io.Writer, out statusJSON) {
 			case f.Class == results.Failed.String() && message != "":
 				cause = "failed: " + message
 			case message != "":
-				cause += ": " + message
+				cause = "failed (" + cause + "): " + message
+			default:
+				cause = "failed: " + cause
 			}
 			print(red, "x", fmt.Sprintf("%s: %d %s %s", s.Name, len(f.Runs), plural(len(f.Runs), "run", "runs"), cause))
 			if f.Log != "" && !strings.Contains(message, f.Log) {

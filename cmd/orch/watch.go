@@ -122,7 +122,7 @@ func (p *program) watch(c *cli.Context, w *watched, format string) error {
 		over := w.over()
 		switch {
 		case quietly:
-		case p.outTTY:
+		case p.outTTY && !dumb():
 			if err := screen.draw(func(q *program) error { return q.printStatus(c, w.views, format) }); err != nil {
 				return err
 			}
