@@ -115,7 +115,7 @@ func (f *follower) add(ctx context.Context, after []string, wait time.Duration, 
 	options := followerOptions(spec.Options)
 	extra := options["extra"].([]any)
 	if len(after) > 0 {
-		extra = append(extra, "--dependency=afterany:"+strings.Join(after, ":"))
+		extra = append(extra, afterAny(after))
 	}
 	if wait > 0 {
 		extra = append(extra, fmt.Sprintf("--begin=now+%d", int(wait.Seconds())))
@@ -142,7 +142,12 @@ func (f *follower) add(ctx context.Context, after []string, wait time.Duration, 
 		in := results.Intent{Key: fmt.Sprintf("orch-%.24s-r%s", f.s.Name, strings.ToLower(rand.Text()[:15])), Backend: spec.Backend,
 			Launcher: f.launcher, Workers: 1, Argv: argv, By: results.Self()}
 		sub, err := f.s.Follow(last, in)
-		if errors.Is(err, results.ErrTaken) {
+		if errors.Is(err, results.ErrTaken) { // where listings are cached it may not be seen yet
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case <-time.After(time.Second):
+			}
 			continue
 		}
 		if err != nil {
@@ -159,6 +164,17 @@ func (f *follower) add(ctx context.Context, after []string, wait time.Duration, 
 		}
 		return "", fmt.Errorf("add the job that reports: %w (whether it exists is not known yet)", err)
 	}
+}
+
+// afterAny is the option of sbatch that waits for the end of jobs. It takes their
+// numbers; the IDs of a cluster that is named end with its name.
+func afterAny(ids []string) string {
+	option := "--dependency=afterany"
+	for _, id := range ids {
+		number, _, _ := strings.Cut(id, ";")
+		option += ":" + number
+	}
+	return option
 }
 
 // newest reports whether no later follower is, or may be, there, and notes the
