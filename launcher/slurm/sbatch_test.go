@@ -3,7 +3,9 @@ package slurm
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 
 	"orch/launcher"
@@ -99,6 +101,17 @@ func TestJudgeSbatch(t *testing.T) {
 				t.Errorf("got %v, want it to wrap %v", err, x.err)
 			}
 		})
+	}
+}
+
+// What will pass is no refusal, after which the sweep would ask no more.
+func TestFolderTrouble(t *testing.T) {
+	for err, refused := range map[error]bool{syscall.ENOENT: true, syscall.EACCES: true, syscall.EIO: false, syscall.ESTALE: false, syscall.ENOSPC: false} {
+		got := folderTrouble(&fs.PathError{Op: "open", Path: "/l/k.sh", Err: err}, "words", "advice")
+		var later *launcher.Limited
+		if launcher.IsRefused(got) != refused || errors.As(got, &later) == refused {
+			t.Errorf("%v: %v, want refused %t and else later", err, got, refused)
+		}
 	}
 }
 

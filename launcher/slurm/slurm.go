@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"orch/launcher"
@@ -108,7 +109,7 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 	o, _ := s.options(req)
 	for name, content := range o.files(req) {
 		if err := os.WriteFile(req.LogDir+"/"+name, []byte(content), 0o600); err != nil {
-			return "", &launcher.Refused{Reason: err.Error(), Advice: "the job's folder must be writable"}
+			return "", folderTrouble(err, err.Error(), "the job's folder must be writable")
 		}
 	}
 	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req)...)
@@ -212,12 +213,23 @@ func checkFolders(req launcher.Request) error {
 		st, err := os.Stat(x.path)
 		switch {
 		case err != nil:
-			return &launcher.Refused{Reason: x.what + ": " + err.Error(), Advice: "it must exist before the job is submitted"}
+			return folderTrouble(err, x.what+": "+err.Error(), "it must exist before the job is submitted")
 		case !x.ok(st.Mode()):
 			return &launcher.Refused{Reason: fmt.Sprintf("%s %s has mode %v", x.what, x.path, st.Mode()), Advice: "it cannot be used as one"}
 		}
 	}
 	return nil
+}
+
+// folderTrouble says that nothing was asked for since a file could not be used: a
+// full disk or a file server that does not answer is no reason never to ask again.
+func folderTrouble(err error, reason, advice string) error {
+	for _, passes := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT} {
+		if errors.Is(err, passes) {
+			return &launcher.Limited{Reason: reason}
+		}
+	}
+	return &launcher.Refused{Reason: reason, Advice: advice}
 }
 
 // Cancel implements [launcher.Launcher]. One scancel for all: it sends TERM to
