@@ -146,7 +146,7 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 		q.Gone = true
 		d.seen.Forget(absent)
 	default:
-		q.Gone = d.seen.Since(absent)-machine.age > patienceAbsent
+		q.Gone = old != nil && old.Gone || d.seen.Since(absent)-machine.age > patienceAbsent
 		if q.Gone {
 			d.seen.Forget(absent)
 		}

@@ -250,6 +250,32 @@ func TestEndsAddUp(t *testing.T) {
 	}
 }
 
+// A job that was found to be over stays so while the scheduler still shows some of
+// its ends.
+func TestGoneStaysGone(t *testing.T) {
+	patient(t, time.Millisecond)
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	f.step(f.process(s))
+	key := s.asked[0].Key
+	s.rows = s.rows[:1] // the others ended unseen
+	s.rows[0].State, s.rows[0].End = launcher.Ended, launcher.End{Cause: launcher.Exited, Proof: true}
+	gone := func() bool {
+		queues, err := f.s.Queues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return queues[key] != nil && queues[key].Gone
+	}
+	f.soon(s, "the end of the job", func(*Outcome) bool { return gone() })
+	patient(t, time.Hour)
+	for i := range 3 {
+		if f.step(f.process(s)); !gone() {
+			t.Fatalf("%d Steps later the job may live again", i+1)
+		}
+	}
+}
+
 // sbatch fails, and nobody knows whether the job exists.
 func TestUnknownSubmission(t *testing.T) {
 	unknown := errors.New("Socket timed out on send/recv operation")
