@@ -134,7 +134,13 @@ func (s *Sweep) size(name string) (files int, bytes int64, err error) {
 // folder, of its checkpoints, or of a copy of code.
 func (s *Sweep) Prune(w Waste) error {
 	if w.Kind == WasteCode && codeName.MatchString(w.Path) {
-		if err := s.dir.RemoveAll(w.Path); err != nil {
+		// Without its name first: half of a copy would be taken for the whole.
+		temp := codeFolder + "/" + tempPrefix + randomHex(8)
+		err := s.dir.Rename(w.Path, temp)
+		if err == nil {
+			err = s.dir.RemoveAll(temp)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another prune was first
 			return fmt.Errorf("prune %s: %w", w.Path, err)
 		}
 		return nil

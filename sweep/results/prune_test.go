@@ -2,6 +2,7 @@ package results
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,6 +69,40 @@ func TestNewestCodeIsNoWaste(t *testing.T) {
 	}
 	if len(waste) != 1 || waste[0].Path != "code/00000000000000aa" {
 		t.Errorf("Waste = %v, want the copy of the plan before alone", waste)
+	}
+}
+
+// A copy of code has its name only while it is whole: a submit would take what a
+// killed prune had left of it for the copy.
+func TestPrunedCodeIsNeverHalf(t *testing.T) {
+	s := newSweep(t, 1, 1, true)
+	const hash, n = "00000000000000aa", 1000
+	for i := range n {
+		touch(t, s, fmt.Sprintf("code/%s/%d.py", hash, i), "print()")
+	}
+	there := func(name string) bool {
+		_, err := os.Stat(filepath.Join(s.Path(), "code", hash, name))
+		return err == nil
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Prune(Waste{Kind: WasteCode, Path: "code/" + hash}) }()
+	for over := false; !over; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			over = true
+		default:
+		}
+		for i := 0; i < n; i += 100 {
+			if name := fmt.Sprintf("%d.py", i); !there(name) && there("") {
+				t.Fatalf("the copy has its name and no %s", name)
+			}
+		}
+	}
+	if names, err := os.ReadDir(filepath.Join(s.Path(), "code")); err != nil || len(names) > 0 {
+		t.Errorf("code/ holds %v, %v, want nothing", names, err)
 	}
 }
 
