@@ -197,7 +197,7 @@ func (o *Publication) otherCode(st *results.RunState) bool {
 	if now.Commit == "" {
 		return false
 	}
-	if _, program := seg.Bases[st.Run.Spec.Base].Lookup("task"); !program || seg.Provenance.Commit == "" {
+	if _, program := st.Run.Segment.Bases[st.Run.Spec.Base].Lookup("task"); !program || seg.Provenance.Commit == "" {
 		return false
 	}
 	return seg.Provenance.Commit != now.Commit || seg.Provenance.DirtyHash != now.DirtyHash
