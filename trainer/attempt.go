@@ -56,7 +56,8 @@ func (a *attempt) askToLeave() { a.once.Do(func() { close(a.stop) }) }
 // counts as an end.
 func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r results.HeldRun) (class results.Class, final bool, err error) {
 	full := fmt.Sprintf("%s.%d", h.Block, h.Gen)
-	policy := w.policy(r.Header)
+	plan := &r.Run.Segment.Header // who edits the plan changes what waits; the code is of then
+	policy := w.policy(plan)
 	if r.Before == results.OutOfMemory {
 		// The attempt before was killed with its worker, and could not say so
 		// itself. As much memory again would end the same way: it is for the retry
@@ -124,7 +125,7 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 	}
 	rec.finish(&end)
 	if end.Class == results.Done {
-		if missing := rec.missing(r.Header.Owes); len(missing) > 0 {
+		if missing := rec.missing(plan.Owes); len(missing) > 0 {
 			end.Class, end.Message = results.NoResult, fmt.Sprintf("it ended well but did not report %q", missing)
 		}
 	}
@@ -162,7 +163,7 @@ func diskFault(err error) bool {
 // train prepares the attempt's folder and calls the trainer. A panic in a
 // trainer is that run's failure, not the worker's end.
 func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (err error) {
-	config, err := r.Run.Spec.Config(r.Header)
+	config, err := r.Run.Config()
 	if err != nil {
 		return &Failure{Class: results.BadSetup, Err: err}
 	}

@@ -395,3 +395,28 @@ func TestDiskFaultEndsTheWorkerNotTheRun(t *testing.T) {
 		t.Errorf("counts = %+v, want 2 queued", c)
 	}
 }
+
+// A plan that was edited while runs wait may say the same of them in another way:
+// an axis is gone and its value in the base, or there are more bases. What they
+// execute is what they are.
+func TestEditedPlanExecutesTheSame(t *testing.T) {
+	s := newSweep(t, 2)
+	h := results.Header{Kind: results.KindPlan, Owes: []string{"loss"},
+		Bases:  []override.Value{table("x", override.IntValue(7)), table("x", override.IntValue(1))},
+		Groups: []results.Group{{Key: "k", Launcher: table("backend", override.QuotedValue("pool")), Workers: 1}}}
+	if _, err := s.Publish(h, func(yield func(results.RunSpec, error) bool) {
+		yield(results.RunSpec{ID: fmt.Sprintf("%024x", 1), Name: "0001", Base: 1}, nil)
+	}, nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(s, func(_ context.Context, r *Run) error {
+		if x, _ := r.Config.Get("x"); x.Text() != "1" {
+			t.Errorf("run %s executes x = %s, want 1", r.Name, x.Text())
+		}
+		return nil
+	})
+	sum, err := w.Run(context.Background(), nil)
+	if err != nil || sum.Runs[results.NoResult] != 1 {
+		t.Errorf("Run = %+v, %v, want one run without the result that the newest plan wants", sum, err)
+	}
+}

@@ -122,11 +122,11 @@ func differences(a, b found) ([]difference, error) {
 			lines = append(lines, difference{part, key, x, y, x.Equal(y)})
 		}
 	}
-	x, err := a.st.Run.Spec.Config(&a.st.Run.Segment.Header)
+	x, err := a.st.Run.Config()
 	if err != nil {
 		return nil, err
 	}
-	y, err := b.st.Run.Spec.Config(&b.st.Run.Segment.Header)
+	y, err := b.st.Run.Config()
 	if err != nil {
 		return nil, err
 	}

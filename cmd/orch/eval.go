@@ -53,7 +53,7 @@ func (p *program) eval(c *cli.Context) error {
 		return err
 	}
 	defer f.sweep.Close()
-	config, err := f.st.Run.Spec.Config(&f.st.Run.Segment.Header)
+	config, err := f.st.Run.Config()
 	if err != nil {
 		return err
 	}

@@ -333,7 +333,7 @@ func (v *view) known() []string {
 	names = slices.Concat(names, v.axes(), metrics)
 	if len(v.states) > 0 {
 		r := v.states[0].Run
-		if config, err := r.Spec.Config(&r.Segment.Header); err == nil {
+		if config, err := r.Config(); err == nil {
 			names = append(names, leaves("", config)...)
 		}
 	}

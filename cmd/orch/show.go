@@ -38,7 +38,7 @@ func (p *program) show(c *cli.Context) error {
 		return err
 	}
 	defer f.sweep.Close()
-	config, err := f.st.Run.Spec.Config(&f.st.Run.Segment.Header)
+	config, err := f.st.Run.Config()
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ type Held struct {
 // HeldRun is a run to execute.
 type HeldRun struct {
 	Run     *PlannedRun
-	Header  *Header // of the run's segment
+	Header  *Header // of the block's segment: where and with which code it executes
 	Attempt string  // its folder's name
 	Resume  string  // attempt folder, absolute, with the newest checkpoint; empty without one
 	Lost    int     // how many earlier attempts in a row vanished or were asked to leave without a newer checkpoint

@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"slices"
+
+	"orch/sweep/override"
 )
 
 // Plan is the merged view of a sweep's segments: which runs are planned, where
@@ -27,6 +29,10 @@ type PlannedRun struct {
 	Tries    []Try    // in order; each begins only after the one before has ended
 	Epoch    int      // index of the first try whose result may count: a rerun voids the earlier ones
 }
+
+// Config returns the run's whole resolved config. What Spec says is relative to
+// the bases of Segment, and to those of no other segment that has the run.
+func (r *PlannedRun) Config() (override.Value, error) { return r.Spec.Config(&r.Segment.Header) }
 
 // Try is a place where a run is work: at most one runs at a time.
 type Try struct {
