@@ -106,6 +106,27 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// Nodes are avoided by the names under which Jobs lists workers: those of a worker
+// on several nodes are Slurm's short form.
+func TestAvoidAsListed(t *testing.T) {
+	req := launcher.Request{Key: "k", Workers: 1, Argv: []string{"/orch"}, Dir: "/d", LogDir: "/l",
+		Resources: launcher.Resources{CPUs: 1, MemMiB: 1, Time: time.Hour}}
+	ws, _ := parseQueue("7|0|NODE_FAIL|0|n[1-2,5]|None|k|\n")
+	if len(ws) != 1 {
+		t.Fatalf("parseQueue = %v, want one worker", ws)
+	}
+	s := &Slurm{}
+	req.Avoid = []string{ws[0].Host, "gpu-01.site"}
+	if err := s.check(req); err != nil {
+		t.Errorf("avoiding %q: %v", req.Avoid, err)
+	}
+	for _, bad := range []string{"", "-n1", "n1 --hold", "n1\n#SBATCH", "$(x)"} {
+		if req.Avoid = []string{bad}; !launcher.IsRefused(s.check(req)) {
+			t.Errorf("avoiding %q is not refused", bad)
+		}
+	}
+}
+
 // A worker calls its job as Submit does, or it could not be told which cluster's.
 func TestWorkerKnowsTheCluster(t *testing.T) {
 	o := Options{Cluster: "big"}

@@ -133,6 +133,8 @@ var (
 	keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]+$`) // of at most 64 bytes: see isKey
 	envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	idForm  = regexp.MustCompile(`^[0-9]{1,10}$`)
+	// Nodes as squeue lists them: "n1", of a worker on several "n[1-2,5]".
+	nodeForm = regexp.MustCompile(`^[A-Za-z0-9][][A-Za-z0-9._,-]*$`)
 	// A job of a cluster that is named is its number there and the name, as
 	// sbatch prints it: numbers alone come twice.
 	farForm = regexp.MustCompile(`^([0-9]{1,10})(?:;([A-Za-z0-9._-]+))?$`)
@@ -169,7 +171,7 @@ func (s *Slurm) check(req launcher.Request) error {
 		return refuse("", "%v", err)
 	}
 	for _, n := range req.Avoid {
-		if !isKey(n) || n[0] == '-' {
+		if !nodeForm.MatchString(n) {
 			return refuse("", "node to avoid %q, which is no name that Slurm knows", n)
 		}
 	}
