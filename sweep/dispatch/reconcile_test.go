@@ -1,0 +1,244 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"orch/launcher"
+	"orch/sweep/results"
+)
+
+// A job that the scheduler does not show may be on its way, or over and
+// forgotten: no worker is started in its place before the scheduler has been
+// silent about it for long.
+func TestAbsentJobIsUnknown(t *testing.T) {
+	patient(t, time.Hour)
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	f.step(f.process(s))
+	if got := s.workers(); !slices.Equal(got, []int{6}) {
+		t.Fatalf("asked for %v workers, want 6", got)
+	}
+	s.rows = nil
+	for range 3 {
+		if out := f.step(f.process(s)); out.Started != 0 {
+			t.Fatalf("started %d workers beside a job that may live", out.Started)
+		}
+	}
+	patient(t, 50*time.Millisecond)
+	f.soon(s, "new workers", func(o *Outcome) bool { return o.Started == 6 })
+}
+
+// A scheduler that forgets soon shows the ends of a job's workers one after the
+// other: together they are the end of the job.
+func TestEndsAddUp(t *testing.T) {
+	patient(t, time.Hour)
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	f.step(f.process(s))
+	key, all := s.asked[0].Key, slices.Clone(s.rows)
+	for i := range all {
+		s.rows = slices.Clone(all[i:])
+		s.rows[0].State, s.rows[0].End = launcher.Ended, launcher.End{Cause: launcher.Exited, Proof: true}
+		f.step(f.process(s))
+		queues, err := f.s.Queues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := queues[key]; q == nil || q.Gone != (i == 5) || q.Ends() != i+1 || q.Fine != i+1 {
+			t.Errorf("after %d ends: noted %+v", i+1, q)
+		}
+	}
+}
+
+// A job that was found to be over stays so while the scheduler still shows some of
+// its ends.
+func TestGoneStaysGone(t *testing.T) {
+	patient(t, time.Millisecond)
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	f.step(f.process(s))
+	key := s.asked[0].Key
+	s.rows = s.rows[:1] // the others ended unseen
+	s.rows[0].State, s.rows[0].End = launcher.Ended, launcher.End{Cause: launcher.Exited, Proof: true}
+	gone := func() bool {
+		queues, err := f.s.Queues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return queues[key] != nil && queues[key].Gone
+	}
+	f.soon(s, "the end of the job", func(*Outcome) bool { return gone() })
+	patient(t, time.Hour)
+	for i := range 3 {
+		if f.step(f.process(s)); !gone() {
+			t.Fatalf("%d Steps later the job may live again", i+1)
+		}
+	}
+}
+
+// sbatch fails, and nobody knows whether the job exists.
+func TestUnknownSubmission(t *testing.T) {
+	unknown := errors.New("Socket timed out on send/recv operation")
+	attempt := func(t *testing.T) (*fixture, *scheduler) {
+		f, s := newFixture(t), newScheduler()
+		f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+		s.answers = []error{unknown}
+		if out, err := f.process(s).Step(t.Context()); err == nil || out.Started != 0 {
+			t.Fatalf("Step = %+v, %v; want an error and nothing started", out, err)
+		}
+		return f, s
+	}
+	answer := func(f *fixture) *results.Answer { return f.submissions()[0].Answer }
+	phantom := func(s *scheduler, st launcher.State) []launcher.Worker {
+		return []launcher.Worker{{Job: "44", Key: s.asked[0].Key, State: st}}
+	}
+	t.Run("it exists", func(t *testing.T) {
+		f, s := attempt(t)
+		s.rows = phantom(s, launcher.Pending)
+		f.step(f.process(s))
+		if a := answer(f); a == nil || !a.Accepted || a.Job != "44" || a.How != "found by name" {
+			t.Errorf("answer = %+v, want it found by name", a)
+		}
+	})
+	t.Run("only the records know", func(t *testing.T) {
+		f, s := attempt(t)
+		s.past = phantom(s, launcher.Ended)
+		f.soon(s, "an answer", func(*Outcome) bool { return answer(f) != nil })
+		if a := answer(f); !a.Accepted || a.Job != "44" || !strings.Contains(a.How, "accounting") {
+			t.Errorf("answer = %+v, want it found in the records", a)
+		}
+	})
+	t.Run("only a claim knows", func(t *testing.T) {
+		f, s := attempt(t)
+		f.work(s.asked[0].Key, 0, 1, "n1", results.NoEnd)
+		f.step(f.process(s))
+		if a := answer(f); a == nil || !a.Accepted || !strings.Contains(a.How, "claimed") {
+			t.Errorf("answer = %+v, want it known by its claim", a)
+		}
+	})
+	t.Run("it does not", func(t *testing.T) {
+		f, s := attempt(t)
+		patient(t, 200*time.Millisecond)
+		if f.step(f.process(s)); answer(f) != nil {
+			t.Fatal("answered at once")
+		}
+		s.deaf = errors.New("Unable to contact slurm controller")
+		for begin := time.Now(); time.Since(begin) < 2*patienceAbsent; { // a silent controller's time does not count
+			if _, err := f.process(s).Step(t.Context()); err == nil || answer(f) != nil {
+				t.Fatalf("Step = %v, answer %+v; want an error and no answer while the controller is silent", err, answer(f))
+			}
+		}
+		s.deaf = nil
+		if f.step(f.process(s)); answer(f) != nil {
+			t.Fatal("answered at once after the controller came back")
+		}
+		if len(s.asked) != 1 {
+			t.Fatalf("asked %d times before the outcome was known", len(s.asked))
+		}
+		f.soon(s, "new workers", func(o *Outcome) bool { return o.Started == 6 })
+		if a := answer(f); a.Accepted || !strings.Contains(a.Reason, "not submitted") {
+			t.Errorf("answer = %+v, want not submitted", a)
+		}
+		// A phantom that comes after all is counted, and nothing more is started.
+		s.rows = append(s.rows, phantom(s, launcher.Running)...)
+		if out := f.step(f.process(s)); out.Workers != 7 || out.Started != 0 {
+			t.Errorf("with a phantom: %d workers and %d started, want 7 and 0", out.Workers, out.Started)
+		}
+	})
+}
+
+// Who does not know what runs starts nothing.
+func TestNoAnswerNoWorkers(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	s.deaf = errors.New("Unable to contact slurm controller")
+	if out, err := f.process(s).Step(t.Context()); err == nil || len(s.asked) > 0 {
+		t.Errorf("Step = %+v, %v with %d submissions; want an error and none", out, err, len(s.asked))
+	}
+}
+
+// A scheduler that forgets soon has told once how a worker ended: that counts,
+// whoever looks later.
+func TestForgottenEnd(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.short(0.05, 3600)
+	f.publish(fmt.Sprintf(onScheduler, 1), results.KindPlan)
+	f.step(f.process(s))
+	f.work(s.asked[0].Key, 0, 1, "n1", results.NoEnd)
+	s.end(s.asked[0].Key, launcher.End{Cause: launcher.NodeLost}, "n1", "its node failed")
+	f.step(f.process(s))
+	s.rows = nil
+	f.soon(s, "the block to be closed", func(o *Outcome) bool { return o.Closed == 1 })
+	sn, err := f.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := sn.Derive()[0].Attempts; len(a) != 1 || a[0].Class != results.NodeLost {
+		t.Errorf("attempts = %+v, want one that ended with its node", a)
+	}
+}
+
+// The database knows how a worker ended that the queue has forgotten.
+func TestRecordOfTheDead(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 1), results.KindPlan)
+	f.step(f.process(s))
+	key := s.asked[0].Key
+	f.work(key, 0, 1, "n1", results.NoEnd)
+	s.rows = nil
+	s.past = []launcher.Worker{{Job: "1", Key: key, State: launcher.Ended, Host: "n1", End: launcher.End{Cause: launcher.OutOfTime, Proof: true}}}
+	f.soon(s, "the block to be closed", func(o *Outcome) bool { return o.Closed == 1 })
+	sn, err := f.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := sn.Derive()[0].Attempts; len(a) != 1 || a[0].Class != results.OutOfTime {
+		t.Errorf("attempts = %+v, want one that ran out of time", a)
+	}
+}
+
+// What a scheduler says is in the tree for those who must not ask.
+func TestQueueIsNoted(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 3), results.KindPlan)
+	f.step(f.process(s))
+	s.rows[0].State = launcher.Running
+	s.rows[2].Stuck, s.rows[2].Reason = true, "its partition is down"
+	f.step(f.process(s))
+	queues, err := f.s.Queues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := queues[s.asked[0].Key]
+	if q == nil || q.Pending != 2 || q.Running != 1 || q.Stuck != "its partition is down" || q.Waits["waits for free nodes (Resources)"] != 1 {
+		t.Errorf("noted %+v, want one running, two pending, one of them stuck", q)
+	}
+}
+
+// A controller that is away for long ends nobody's waiting.
+func TestDriveOutlivesAnOutage(t *testing.T) {
+	defer func(p time.Duration) { patience = p }(patience)
+	patience = 200 * time.Millisecond
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 1), results.KindPlan)
+	s.deaf = errors.New("Unable to contact slurm controller")
+	d := f.process(s)
+	d.Stay = true
+	begin := time.Now()
+	leave := make(chan struct{})
+	left := false
+	out, err := d.Drive(t.Context(), leave, func(*Outcome) {
+		if !left && time.Since(begin) > 3*patience {
+			left = true
+			close(leave)
+		}
+	})
+	if !errors.Is(err, ErrInterrupted) || !left || len(s.asked) > 0 {
+		t.Errorf("Drive = %+v, %v after %v; want it to wait until it is left", out, err, time.Since(begin))
+	}
+}
