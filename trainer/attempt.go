@@ -197,7 +197,11 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 		Resume: r.Resume, Threads: w.Threads, GPUs: w.devices(slot), GPU: w.GPU, Log: log, Env: w.Env, Stop: a.stop, Metrics: rec}
 	err = t.Train(a.ctx, run)
 	if err != nil && !errors.Is(err, ErrPreempted) {
-		fmt.Fprintf(log, "orch: %v\n", err)
+		// Where this line has no room, the run's own had none: a program whose
+		// output meets a full disk fails and cannot say why.
+		if _, full := fmt.Fprintf(log, "orch: %v\n", err); errors.Is(full, syscall.ENOSPC) || errors.Is(full, syscall.EDQUOT) {
+			return &hostError{fmt.Errorf("run %s fails (%v) where its log cannot be written: %w", r.Run.Name, err, full)}
+		}
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"orch/sweep/compose"
 	"orch/sweep/dispatch"
@@ -79,6 +80,10 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.As(err, &config), errors.As(err, &grammar):
 		code = exitUsage
 	}
-	fmt.Fprintf(stderr, "orch: %s\n", strings.TrimRight(err.Error(), "\n"))
+	hint := ""
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		hint = "\norch: what was counted stays counted; make room, and type the same command again"
+	}
+	fmt.Fprintf(stderr, "orch: %s%s\n", strings.TrimRight(err.Error(), "\n"), hint)
 	return code
 }

@@ -71,6 +71,27 @@ func TestFullDisk(t *testing.T) {
 	survived(t, "full disk under logs, journals and claims", rounds, "half of bytes, half of inodes; %d results seen on them", acked)
 }
 
+// Programs fill the disk with what they print, and fail for it. That is no
+// failure of theirs: with room made, a plain resubmit executes them.
+func TestDiskFilledByPrograms(t *testing.T) {
+	r := newRig(t, 8)
+	r.write("s.toml", strings.Replace(fmt.Sprintf(sweepFile, 4), "sleep {pause};", "head -c 3000000 /dev/zero && echo &&", 1))
+	r.mount("-t", "tmpfs", "-o", "size=8m", "tmpfs")
+	_, stderr, code := r.run(r.command("submit", "s.toml"))
+	if code != 1 || !strings.Contains(stderr, "make room") {
+		t.Errorf("on a full disk submit ends with code %d, want 1 and what to do:\n%s", code, stderr)
+	}
+	r.observe()
+	r.remount("size=64m")
+	if _, stderr, code := r.run(r.command("submit", "s.toml")); code != 0 {
+		t.Errorf("a plain resubmit ends with code %d, want 0:\n%s", code, stderr)
+	}
+	if c := r.status(); c.Done != 8 {
+		t.Errorf("%+v, want 8 done", c)
+	}
+	r.settle()
+}
+
 // reopen resubmits and retries what failed for good, as a person would after a
 // full disk: a program that could not write its log has failed, or has no result.
 func (r *rig) reopen() {
