@@ -96,11 +96,7 @@ func merge(a, b <-chan struct{}) <-chan struct{} {
 // detach leaves the driving of a sweep to a process of its own, which outlives
 // this one and its terminal.
 func (p *program) detach(s *results.Sweep) error {
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	frozen, err := s.Tree().FreezeBinary(exe, binaryID())
+	frozen, err := p.frozen(s.Tree())
 	if err != nil {
 		return err
 	}

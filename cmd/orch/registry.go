@@ -168,7 +168,7 @@ func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bo
 				return nil, nil, fmt.Errorf("find this program: %w", err)
 			}
 			if spec.Backend != pool.Backend.Name { // it starts later, elsewhere
-				if exe, err = s.Tree().FreezeBinary(exe, binaryID()); err != nil {
+				if exe, err = p.frozen(s.Tree()); err != nil {
 					return nil, nil, err
 				}
 			}

@@ -242,6 +242,9 @@ func environment(base []string, req launcher.Request, i int, nonce string, gpus 
 		}
 	}
 	set(base)
+	for _, name := range []string{launcher.EnvJob, launcher.EnvNode, launcher.EnvSpent} {
+		delete(env, name) // of a scheduler's worker around us: what they say is not of this job
+	}
 	set(req.Env)
 	for _, name := range threadVariables {
 		if _, given := env[name]; !given {

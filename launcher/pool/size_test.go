@@ -99,7 +99,7 @@ func TestVisibleDevices(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	base := []string{"A=base", "B=base", "OMP_NUM_THREADS=9", "ORCH_JOB_KEY=outer", "ORCH_WORKER_INDEX=7", "PWD=/elsewhere", "E="}
+	base := []string{"A=base", "B=base", "OMP_NUM_THREADS=9", "ORCH_JOB_KEY=outer", "ORCH_WORKER_INDEX=7", "ORCH_JOB_ID=12", "ORCH_NODE=n1", "ORCH_JOB_SPENT=60", "PWD=/elsewhere", "E="}
 	req := launcher.Request{Key: "inner", Dir: "/work", Env: []string{"B=request", "MKL_NUM_THREADS=5", "F=a=b"}, Resources: launcher.Resources{CPUs: 3}}
 	got := map[string]string{}
 	for _, kv := range environment(base, req, 2, "nonce", []string{"1", "0"}) {
