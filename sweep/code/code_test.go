@@ -52,6 +52,29 @@ func run(t *testing.T, dir string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// A git that does not say what has changed has not said that nothing has.
+func TestLookWithoutAnswer(t *testing.T) {
+	bin := t.TempDir()
+	script := "#!/bin/sh\ncase \" $* \" in *\" rev-parse \"*) echo abc;; *) echo 'fatal: index is corrupt' >&2; exit 128;; esac\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	if s := Look(t.Context(), t.TempDir()); s.Commit != "abc" || !s.Dirty || !strings.Contains(s.Note, "index is corrupt") {
+		t.Errorf("Look = %+v, want it dirty, with a note that says why nothing is kept", s)
+	}
+}
+
+// The user's settings do not narrow where changes are looked for.
+func TestLookFromBelow(t *testing.T) {
+	dir := repository(t, map[string]string{"a.py": "one\n", "sub/b.py": "two\n"})
+	run(t, dir, "config", "diff.relative", "true")
+	tree(t, dir, map[string]string{"a.py": "other\n"})
+	if s := Look(t.Context(), filepath.Join(dir, "sub")); !s.Dirty || !strings.Contains(string(s.Changes), "a.py") {
+		t.Errorf("Look = %+v, want the change of a.py above", s)
+	}
+}
+
 func TestLook(t *testing.T) {
 	if s := Look(t.Context(), t.TempDir()); s.Commit != "" || s.Dirty || s.Hash != "" || s.Changes != nil {
 		t.Errorf("Look without git = %+v, want nothing", s)

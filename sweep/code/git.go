@@ -35,14 +35,17 @@ func Look(ctx context.Context, dir string) State {
 		return s
 	}
 	s.Commit = strings.TrimSpace(string(rev))
-	changed, err := git(ctx, dir, "diff", "HEAD", "--name-only", "-z")
-	if err != nil || len(changed) == 0 {
+	changed, err := git(ctx, dir, "-c", "diff.relative=false", "diff", "HEAD", "--name-only", "-z")
+	if err == nil && len(changed) == 0 {
 		return s
 	}
 	s.Dirty = true
-	diff, err := git(ctx, dir, append(patch, "HEAD")...)
-	if err != nil {
-		s.Note = "git took too long to tell"
+	var diff []byte
+	if err == nil {
+		diff, err = git(ctx, dir, append(patch, "HEAD")...)
+	}
+	if err != nil { // it took too long, perhaps; that is not clean
+		s.Note = "all of it: " + err.Error()
 		return s
 	}
 	sum := sha256.Sum256(diff)
@@ -91,9 +94,17 @@ func gitWith(ctx context.Context, dir string, env []string, in []byte, args ...s
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
 	if err := cmd.Run(); err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(errs.String()), "\n")
-		return out.Bytes(), fmt.Errorf("git %s: %w: %s", args[0], err, line)
+		return out.Bytes(), fmt.Errorf("git %s: %w: %s", command(args), err, line)
 	}
 	return out.Bytes(), nil
+}
+
+// command returns the git command among arguments, for messages.
+func command(args []string) string {
+	for len(args) > 2 && args[0] == "-c" {
+		args = args[2:]
+	}
+	return args[0]
 }
 
 // secretNames are names of files that hold keys or passwords, whatever is in
