@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"orch/sweep/dispatch"
 	"orch/sweep/results"
 )
 
@@ -61,11 +62,13 @@ func (v *view) word(st *results.RunState) string {
 	return string(st.State)
 }
 
-// over reports whether nothing waits and nothing runs.
+// over reports whether nothing waits, nothing runs, and the retry policy grants
+// nothing that the next Step will publish.
 func (v *view) over() bool {
-	return !slices.ContainsFunc(v.states, func(st results.RunState) bool {
+	open := slices.ContainsFunc(v.states, func(st results.RunState) bool {
 		return st.State == results.StateQueued || st.State == results.StateRunning
 	})
+	return !open && (v.sn == nil || len(dispatch.Granted(v.sn.Plan.Header(), v.states)) == 0)
 }
 
 // sweepStatus is a sweep in the schema orch.status/1.

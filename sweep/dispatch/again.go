@@ -17,24 +17,11 @@ import (
 // taken by the first.
 func (d *Dispatcher) again(out *Outcome) error {
 	header := d.Snapshot.Plan.Header()
-	if header == nil {
-		return nil
-	}
-	policy, _ := results.ParseRetryPolicy(header.Retry)
-	grant := map[string]results.Class{}
-	for _, st := range out.States {
-		if st.State != results.StateFailed || !st.Run.Planned || st.End.GiveUp || st.Order != nil {
-			continue
-		}
-		switch n := endsOf(st); {
-		case st.End.Class == results.Failed && n[results.Failed] <= policy.Failed,
-			st.End.Class == results.OutOfMemory && n[results.OutOfMemory] <= policy.OutOfMemory:
-			grant[st.Run.ID] = st.End.Class
-		}
-	}
+	grant := Granted(header, out.States)
 	if len(grant) == 0 || d.Workers == nil {
 		return nil
 	}
+	policy, _ := results.ParseRetryPolicy(header.Retry)
 	for class, change := range map[results.Class]func(override.Value) override.Value{
 		results.Failed:      nil,
 		results.OutOfMemory: func(l override.Value) override.Value { return raiseMemory(l, policy.MemoryFactor) },
@@ -67,6 +54,31 @@ func (d *Dispatcher) again(out *Outcome) error {
 		}
 	}
 	return nil
+}
+
+// Granted returns the runs, by ID, to which the retry policy grants a try that no
+// Step has published yet, and what ended their last one. A sweep with such runs
+// is not over. The header is that of the plan; nil grants nothing.
+func Granted(header *results.Header, states []results.RunState) map[string]results.Class {
+	if header == nil {
+		return nil
+	}
+	policy, _ := results.ParseRetryPolicy(header.Retry)
+	var grant map[string]results.Class
+	for _, st := range states {
+		if st.State != results.StateFailed || !st.Run.Planned || st.End.GiveUp || st.Order != nil {
+			continue
+		}
+		switch n := endsOf(st); {
+		case st.End.Class == results.Failed && n[results.Failed] <= policy.Failed,
+			st.End.Class == results.OutOfMemory && n[results.OutOfMemory] <= policy.OutOfMemory:
+			if grant == nil {
+				grant = map[string]results.Class{}
+			}
+			grant[st.Run.ID] = st.End.Class
+		}
+	}
+	return grant
 }
 
 // endsOf counts how the tries of a run ended so far.
