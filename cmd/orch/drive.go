@@ -71,9 +71,13 @@ func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Dur
 	}
 	out, err := d.Drive(p.ctx, leave, progress.step)
 	if errors.Is(err, dispatch.ErrInterrupted) && late != nil {
+		what := "with the rest"
+		if d.Stay { // the workers went on, too
+			what = "waiting"
+		}
 		select {
 		case <-late:
-			return out, &codeError{exitTimeout, fmt.Errorf("not over after %v; the same command goes on waiting", timeout)}
+			return out, &codeError{exitTimeout, fmt.Errorf("not over after %v; the same command goes on %s", timeout, what)}
 		default:
 		}
 	}

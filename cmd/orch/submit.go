@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -145,8 +146,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		}
 		fmt.Fprintf(p.stdout, "report   %s\n", dir)
 	}
-	cancelled := p.tellStopped(s, out)
-	if out.Counts.Failed > 0 || cancelled {
+	if cancelled := p.tellStopped(s, out); cancelled || anyFailed(t) {
 		return quiet(exitSomeFailed)
 	}
 	return nil
@@ -222,6 +222,10 @@ func done(t *collect.Tables) int {
 		}
 	}
 	return n
+}
+
+func anyFailed(t *collect.Tables) bool {
+	return slices.ContainsFunc(t.Runs, func(r collect.Run) bool { return r.State == string(results.StateFailed) })
 }
 
 // manyRuns is from how many runs on the summary lists only the failed ones.

@@ -145,6 +145,11 @@ func parse(config override.Value) (Params, []error) {
 				bad(key, "is empty; data.name = \"csv\" needs it")
 			}
 		}
+		for key, value := range map[string]string{"data.file": p.Data.File, "data.test_file": p.Data.TestFile} {
+			if filepath.IsAbs(value) { // where the data is, data.dir says, which identity leaves out
+				bad(key, "is a whole path, which would be part of what the run is: data.dir=%s %s=%s", filepath.Dir(value), key, filepath.Base(value))
+			}
+		}
 		if strings.HasPrefix(string(p.Model.Kind), "cnn") {
 			bad("model.kind", "is %q, which needs images, but data.name = \"csv\" has none: take mlp, logistic or linear", p.Model.Kind)
 		}
