@@ -95,7 +95,7 @@ func parsePastLine(line string) (row, bool) {
 	cut := strings.LastIndexByte(tail, '|')
 	job, task, array := strings.Cut(strings.TrimSpace(head[0]), "_")
 	st, ok := parseStatus(strings.TrimSpace(head[2]))
-	if cut < 0 || !ok || !idForm.MatchString(job) {
+	if cut < 0 || !ok || !isID(job) {
 		return row{}, false
 	}
 	r := row{

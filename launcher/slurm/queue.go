@@ -31,6 +31,8 @@ type row struct {
 // another kind of name) are left out; lines that make no sense are counted. It
 // never fails: a row of tomorrow's Slurm must not hide the others.
 func parseQueue(text string) (ws []launcher.Worker, bad int) {
+	ws = make([]launcher.Worker, 0, strings.Count(text, "\n"))
+	var last row // tasks of an array follow each other and mostly wait for the same
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
 		if strings.TrimSpace(line) == "" {
@@ -41,10 +43,22 @@ func parseQueue(text string) (ws []launcher.Worker, bad int) {
 		case !ok:
 			bad++
 		case r.index >= 0 && isKey(r.name) && !r.refused():
-			ws = append(ws, r.worker())
+			if n := len(ws); n > 0 && r.likes(last) {
+				w := ws[n-1]
+				w.Job, w.Index, w.Key = r.job, r.index, r.name
+				ws = append(ws, w)
+			} else {
+				ws = append(ws, r.worker())
+			}
+			last = r
 		}
 	}
 	return ws, bad
+}
+
+// likes reports whether a row says the same of its worker as another of another.
+func (r row) likes(o row) bool {
+	return r.state == o.state && r.status == o.status && r.node == o.node && r.reason == o.reason
 }
 
 // refused recognises the record that the controller keeps of a job for which
@@ -57,16 +71,21 @@ func (r row) refused() bool {
 // no harm. A job without an index, or with several in one row, has index -1.
 func parseQueueLine(line string) (row, bool) {
 	line, ok := strings.CutSuffix(line, "|")
-	head := strings.SplitN(line, "|", queueColumns-1)
-	if !ok || len(head) < queueColumns-1 {
+	if !ok {
 		return row{}, false
 	}
+	var head [queueColumns - 1]string
 	for i := range head {
+		if i == len(head)-1 {
+			head[i] = line
+		} else if head[i], line, ok = strings.Cut(line, "|"); !ok {
+			return row{}, false
+		}
 		head[i] = strings.TrimSpace(head[i])
 	}
 	tail := head[queueColumns-2]
 	cut := strings.LastIndexByte(tail, '|')
-	if cut < 0 || !idForm.MatchString(head[0]) {
+	if cut < 0 || !isID(head[0]) {
 		return row{}, false
 	}
 	st, ok := parseStatus(head[3])

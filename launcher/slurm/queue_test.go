@@ -247,7 +247,7 @@ func FuzzSacct(f *testing.F) {
 func checkWorker(t *testing.T, w launcher.Worker) {
 	t.Helper()
 	switch {
-	case !idForm.MatchString(w.Job) || !isKey(w.Key) || w.Index < 0:
+	case !isID(w.Job) || !isKey(w.Key) || w.Index < 0:
 		t.Fatalf("no worker: %+v", w)
 	case w.State != launcher.Ended && w.End != launcher.End{}:
 		t.Fatalf("an end without having ended: %+v", w)
@@ -256,4 +256,24 @@ func checkWorker(t *testing.T, w launcher.Worker) {
 	case w.End.Cause == launcher.NodeLost && w.End.Proof:
 		t.Fatalf("a proof from a lost node: %+v", w)
 	}
+}
+
+// BenchmarkQueue reads what squeue says of 10,000 array tasks.
+func BenchmarkQueue(b *testing.B) {
+	const n = 10_000
+	var text strings.Builder
+	for i := range n {
+		if i < 500 {
+			fmt.Fprintf(&text, "2|%d|RUNNING|0|n%d|None|orch-sweep-abcdefghijklmnop|\n", i, i%7)
+		} else {
+			fmt.Fprintf(&text, "2|%d|PENDING|0||JobHeldUser|orch-sweep-abcdefghijklmnop|\n", i)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if ws, bad := parseQueue(text.String()); len(ws) != n || bad != 0 {
+			b.Fatalf("%d workers, %d bad lines", len(ws), bad)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/task")
 }

@@ -145,7 +145,7 @@ func FuzzSbatchOutput(f *testing.F) {
 		if (id == "") == (err == nil) {
 			t.Fatalf("id %q and error %v", id, err)
 		}
-		if id != "" && (!idForm.MatchString(id) || code != 0 || !strings.Contains(stdout, id)) {
+		if id != "" && (!isID(id) || code != 0 || !strings.Contains(stdout, id)) {
 			t.Fatalf("exit code %d, %q gave the number %q", code, stdout, id)
 		}
 		if err != nil && strings.TrimSpace(err.Error()) == "" {
