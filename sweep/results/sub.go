@@ -171,7 +171,11 @@ func (s *Sweep) take(in, folder string, intent []byte) (won bool, err error) {
 		if err = s.dir.Rename(temp, folder); err == nil {
 			return true, syncDir(s.dir, in)
 		}
-		there, rerr := s.dir.ReadFile(folder + "/" + intentFile)
+		var there []byte
+		rerr := Again(func() (err error) {
+			there, err = s.dir.ReadFile(folder + "/" + intentFile)
+			return err
+		})
 		switch {
 		case rerr == nil && bytes.Equal(there, intent): // ours: the reply was lost
 			return true, syncDir(s.dir, in)
