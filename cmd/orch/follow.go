@@ -268,7 +268,7 @@ func (f *follower) step(sn *results.Snapshot, before int) (over bool, err error)
 	if err != nil {
 		f.p.log.Warn().Err(err).Msg("the Step was not complete")
 	}
-	if out.Left == 0 && out.Waiting == 0 {
+	if out.Left == 0 && out.Waiting == 0 && !out.Due {
 		return true, nil
 	}
 	ended := out.Counts.Done + out.Counts.Failed + out.Counts.Cancelled

@@ -21,6 +21,7 @@ func (d *Dispatcher) again(out *Outcome) error {
 	if len(grant) == 0 || d.Workers == nil {
 		return nil
 	}
+	out.Due = true
 	policy, _ := results.ParseRetryPolicy(header.Retry)
 	for class, change := range map[results.Class]func(override.Value) override.Value{
 		results.Failed:      nil,
@@ -53,6 +54,7 @@ func (d *Dispatcher) again(out *Outcome) error {
 			out.look(d.Snapshot)
 		}
 	}
+	out.Due = false
 	return nil
 }
 

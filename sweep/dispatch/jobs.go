@@ -138,7 +138,7 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 // settled reports whether no worker of the sweep's can be left and none is
 // needed: then what a scheduler says changes nothing.
 func (d *Dispatcher) settled(subs []*results.Submission, out *Outcome) bool {
-	if out.Left > 0 || len(d.Snapshot.OpenClaims()) > 0 {
+	if out.Left > 0 || len(d.Snapshot.OpenClaims()) > 0 || len(Granted(d.Snapshot.Plan.Header(), out.States)) > 0 {
 		return false
 	}
 	for _, sub := range subs {

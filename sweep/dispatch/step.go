@@ -72,6 +72,7 @@ type Outcome struct {
 	Closed  int      // generations of dead workers sealed in this Step
 	Waiting int      // generations whose grace time is not over
 	Left    int      // runs that are neither ended nor stopped by an order
+	Due     bool     // the retry policy grants tries that could not be published just now
 	Notes   []string // what a person should know
 }
 
@@ -88,7 +89,7 @@ func (o *Outcome) look(sn *results.Snapshot) {
 }
 
 // Over reports whether nothing is left that a later Step or a worker could do.
-func (o *Outcome) Over() bool { return o.Left == 0 && o.Workers == 0 && o.Waiting == 0 }
+func (o *Outcome) Over() bool { return o.Left == 0 && o.Workers == 0 && o.Waiting == 0 && !o.Due }
 
 // ErrBarren is wrapped when workers end again and again without claiming
 // anything: something is wrong with the setup, not with a run.

@@ -16,6 +16,54 @@ import (
 	"orch/sweep/results"
 )
 
+// A sweep whose last run has failed is not over while its policy grants a try.
+func TestGranted(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(strings.Replace(fmt.Sprintf(onScheduler, 1), "[launcher]", "[retry]\nfailed = 1\n[launcher]", 1), results.KindPlan)
+	due := func() bool {
+		sn, err := f.s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(Granted(sn.Plan.Header(), sn.Derive())) > 0
+	}
+	for i, want := range []bool{true, false} {
+		d := f.process(s)
+		d.Workers = func(override.Value) (int, int, bool, error) { return 1, 1, false, nil }
+		f.step(d)
+		if due() {
+			t.Fatalf("try %d is due after the Step that grants it", i)
+		}
+		f.work(s.asked[len(s.asked)-1].Key, 0, 1, "n1", results.Failed)
+		if got := due(); got != want {
+			t.Errorf("after try %d: due = %t, want %t", i, got, want)
+		}
+	}
+}
+
+// A Step that cannot publish a try is not the last one.
+func TestNotOverWhileDue(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(strings.Replace(fmt.Sprintf(onScheduler, 1), "[launcher]", "[retry]\nfailed = 1\n[launcher]", 1), results.KindPlan)
+	f.step(f.process(s))
+	f.work(s.asked[0].Key, 0, 1, "n1", results.Failed)
+	s.end(s.asked[0].Key, launcher.End{Cause: launcher.Exited, Proof: true}, "n1", "exit code 0")
+	d := f.process(s)
+	broken := errors.New("input/output error")
+	d.Workers = func(override.Value) (int, int, bool, error) { return 1, 1, false, broken }
+	out, err := d.Step(t.Context())
+	if !errors.Is(err, broken) || out.Over() {
+		t.Errorf("Step = %v, over %t, want the error and a sweep that goes on", err, out.Over())
+	}
+	d = f.process(s)
+	d.Workers = func(override.Value) (int, int, bool, error) { return 1, 1, false, nil }
+	s.perUser = 1
+	s.rows = append(s.rows, launcher.Worker{Job: "9", Key: "orch-other-1", State: launcher.Running})
+	if out := f.step(d); out.Due || out.Left != 1 || out.Started != 0 {
+		t.Errorf("after the next Step %+v, want the run queued, and no worker beside the one that the user may have", out)
+	}
+}
+
 // The queue takes so many and no more: half as many are asked for until it
 // accepts, then it is left alone for a while, by the next process too.
 func TestLimited(t *testing.T) {
