@@ -129,7 +129,7 @@ func (d *decoder) fail(key, nearest, format string, args ...any) {
 // table calls the decoder of every entry of a map; keys without one are errors.
 func (d *decoder) table(v override.Value, path string, keys map[string]func(key string, v override.Value)) {
 	if v.Kind() != override.Map {
-		d.fail(path, "", "is a %s, want a table", v.Kind())
+		d.fail(path, "", "is %s, want a table", aKind(v))
 		return
 	}
 	for _, f := range v.Fields() {
@@ -152,7 +152,7 @@ func (d *decoder) text(to *string) func(string, override.Value) {
 	return func(key string, v override.Value) {
 		s, ok := v.Str()
 		if !ok {
-			d.fail(key, "", "is a %s, want text", v.Kind())
+			d.fail(key, "", "is %s, want text", aKind(v))
 			return
 		}
 		*to = s
@@ -163,7 +163,7 @@ func (d *decoder) number(to *float64) func(string, override.Value) {
 	return func(key string, v override.Value) {
 		f, ok := v.Float()
 		if !ok {
-			d.fail(key, "", "is a %s, want a number", v.Kind())
+			d.fail(key, "", "is %s, want a number", aKind(v))
 			return
 		}
 		*to = f
@@ -208,7 +208,7 @@ func (d *decoder) baseline(key string, v override.Value, s *Study) {
 
 func (d *decoder) metrics(key string, v override.Value, s *Study) {
 	if v.Kind() != override.List {
-		d.fail(key, "", "is a %s, want [[study.metrics]] tables", v.Kind())
+		d.fail(key, "", "is %s, want [[study.metrics]] tables", aKind(v))
 		return
 	}
 	seen := map[string]bool{}
@@ -352,4 +352,16 @@ func (s *Study) Metric(name string) Metric {
 		}
 	}
 	return Metric{Name: name}
+}
+
+// aKind names a value's kind with its article.
+func aKind(v override.Value) string {
+	switch k := v.Kind().String(); k {
+	case "null":
+		return k
+	case "int":
+		return "an " + k
+	default:
+		return "a " + k
+	}
 }

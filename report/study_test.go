@@ -89,7 +89,7 @@ func TestParseStudyErrors(t *testing.T) {
 		{"unknown key", "hypothesis =", "hypotesis =", `study.hypotesis: unknown key; known are baseline, formal, hypothesis, metrics, question, success, title (did you mean "hypothesis"?)`},
 		{"unknown key of success", "min_effect", "min_efect", `(did you mean "min_effect"?)`},
 		{"unknown key of a metric", "definition", "defintion", `study.metrics.0.defintion: unknown key`},
-		{"no text", `question   = "Does`, `question = 3 # "Does`, "study.question: is a int, want text"},
+		{"no text", `question   = "Does`, `question = 3 # "Does`, "study.question: is an int, want text"},
 		{"goal", `goal = "maximize"`, `goal = "maximise"`, `study.metrics.0.goal: "maximise" is none of maximize, minimize (did you mean "maximize"?)`},
 		{"no goal", `goal = "maximize"`, "", `study.metrics.0.goal: is missing for "test.accuracy"`},
 		{"no name", `name = "test.accuracy"`, "", `study.metrics.0.name: is missing`},

@@ -261,6 +261,9 @@ func judge(plan *sweep.Plan) error {
 			}
 		}
 	}
+	for i, err := range errs {
+		errs[i] = placed(plan, err)
+	}
 	return errors.Join(errs...)
 }
 

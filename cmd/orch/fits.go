@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -49,13 +51,18 @@ func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
 	return errors.Join(errs...)
 }
 
-// placed puts in front of a launcher's complaint where the value was written.
+// placed puts in front of a complaint about the launcher, the retry policy or
+// the study where the value was written: the complaint begins with its key.
 func placed(plan *sweep.Plan, err error) error {
-	var key *launcher.KeyError
-	if !errors.As(err, &key) || len(plan.Groups) != 1 {
+	key, _, ok := strings.Cut(err.Error(), ": ")
+	top, _, _ := strings.Cut(key, ".")
+	if !ok || len(plan.Bases) == 0 || !slices.Contains([]string{"launcher", "retry", "study"}, top) {
 		return err
 	}
-	if at := plan.Composed(0).Origin(key.Key).String(); at != "" {
+	if top == "launcher" && len(plan.Groups) != 1 {
+		return err // of which one, is not known
+	}
+	if at := plan.Composed(0).Origin(key).String(); at != "" {
 		return &placedError{at, err}
 	}
 	return err
