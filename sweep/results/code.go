@@ -201,7 +201,8 @@ func (s *Sweep) Changes(number int) ([]byte, error) {
 }
 
 // spareCode finds the copies of code that neither a run which may still start
-// nor a result needs, nor the next try of a run: that starts in the newest plan's.
+// nor a result needs, nor the next try of a run: that starts in the copy of its
+// try before, or of the plan if that is newer.
 func (s *Sweep) spareCode(plan *Plan, states []RunState) ([]Waste, error) {
 	names, err := list(s.dir, codeFolder)
 	if errors.Is(err, fs.ErrNotExist) || len(names) == 0 {
@@ -220,18 +221,24 @@ func (s *Sweep) spareCode(plan *Plan, states []RunState) ([]Waste, error) {
 			needed[seg.Code.Hash] = true
 		}
 	}
+	newest := 0
 	if h := plan.Header(); h != nil {
-		need(h.Number)
+		newest = h.Number
 	}
 	for _, st := range states {
-		switch n := len(st.Run.Tries); {
-		case st.Counted >= 0:
+		if st.Counted >= 0 {
 			need(st.Attempts[st.Counted].Segment)
-		case n > 0:
-			need(st.Run.Tries[n-1].Block.Segment)
 		}
-		if n := len(st.Run.Tries); n > 0 && st.End == nil {
-			need(st.Run.Tries[n-1].Block.Segment)
+		n := len(st.Run.Tries)
+		if n == 0 {
+			continue
+		}
+		last := st.Run.Tries[n-1].Block.Segment
+		if st.Counted < 0 || st.End == nil {
+			need(last)
+		}
+		if st.State != StateDone {
+			need(max(last, newest))
 		}
 	}
 	slices.Sort(names)
