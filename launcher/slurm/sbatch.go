@@ -25,6 +25,7 @@ var notNow = []saying{
 	{"Required partition not available (inactive or drain)", ""},
 	{"Slurm controller is in the process of shutting down", ""},
 	{"in standby mode", ""},
+	{"I/O error writing script/environment to file", ""}, // the controller's disk is full
 }
 
 // no are refusals. The texts are those of Slurm 20.11 to 25.05.

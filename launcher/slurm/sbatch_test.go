@@ -51,6 +51,7 @@ func TestJudgeSbatch(t *testing.T) {
 		{name: "QOS submit limit", code: 1, stderr: "sbatch: error: QOSMaxSubmitJobPerUserLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "association submit limit", code: 1, stderr: "sbatch: error: AssocMaxSubmitJobLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "policy without a word", code: 1, stderr: failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
+		{name: "the controller's disk is full", code: 1, stderr: failed + "I/O error writing script/environment to file\n", want: "limited"},
 		{name: "partition drains", code: 1, stderr: failed + "Required partition not available (inactive or drain)\n", want: "limited"},
 
 		{name: "CPUs per job", code: 1, stderr: "sbatch: error: QOSMaxCpuPerJobLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "launcher.cpus"},

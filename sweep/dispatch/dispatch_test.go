@@ -391,6 +391,27 @@ func TestEditedPlanKeepsResults(t *testing.T) {
 	f.sound()
 }
 
+// What is no part of a run's identity may be edited too, and holds for the runs
+// that wait and for the next tries.
+func TestEditedTimeoutIsNews(t *testing.T) {
+	f := newFixture(t)
+	f.publish("threads = 1\n"+twelve, results.KindPlan)
+	if pub := f.publish("threads = 1\n"+twelve, results.KindPlan); pub.Segment != 0 {
+		t.Errorf("the same again = %+v, want no segment", pub)
+	}
+	if pub := f.publish("threads = 2\n"+twelve, results.KindPlan); pub.Segment != 2 || pub.New != 0 || pub.Open != 12 {
+		t.Errorf("edited = %+v, want segment 2 about the 12 runs there are", pub)
+	}
+	sn, err := f.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := sn.Plan.Runs[0].Config()
+	if v, _ := config.Get("threads"); err != nil || v.Text() != "2" {
+		t.Errorf("the first run has threads = %s, %v, want 2", v.Text(), err)
+	}
+}
+
 func TestRetryAndRerun(t *testing.T) {
 	f := newFixture(t)
 	text := strings.Replace(twelve, "range(0,12)", "98,99", 1)

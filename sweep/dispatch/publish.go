@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"orch/sweep"
@@ -204,9 +205,13 @@ func (o *Publication) otherCode(st *results.RunState) bool {
 }
 
 // sameHeader reports whether a new segment would say nothing new besides its
-// runs: a changed hypothesis, for one, is news.
+// runs: a changed hypothesis, for one, is news, and so is a changed time limit,
+// which is no part of a run's identity.
 func sameHeader(old, h *results.Header) bool {
 	if old == nil || len(old.Owes) != len(h.Owes) || len(old.Axes) != len(h.Axes) || len(old.Volatile) != len(h.Volatile) {
+		return false
+	}
+	if !slices.EqualFunc(old.Bases, h.Bases, override.Value.Equal) {
 		return false
 	}
 	for i := range h.Owes {
