@@ -210,7 +210,7 @@ func (t *topUp) held(key string, o opened) error {
 			}
 			break
 		}
-		if !sub.Answer.Accepted {
+		if !sub.Answer.Accepted || d.seen.Noted(takenBackTag(sub)) {
 			continue
 		}
 		q := d.seen.Queue(in.Key)
@@ -314,6 +314,10 @@ func (t *topUp) nodes(key string) []string {
 	return nodes
 }
 
+// takenBackTag is the name under which it is observed that workers of a
+// submission were taken back: that they began no run is no sign of trouble.
+func takenBackTag(sub *results.Submission) string { return fmt.Sprintf("taken back %d", sub.Number) }
+
 // withdraw takes the workers back that have not started when nothing is left to
 // begin, and nothing that runs will have to go on: they would find nothing, and
 // until then stand in the queue.
@@ -335,6 +339,7 @@ func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, j
 				continue
 			}
 			out.Workers--
+			d.seen.Since(takenBackTag(sub))
 			if !slices.Contains(ids[l], w.Job) {
 				ids[l] = append(ids[l], w.Job)
 			}

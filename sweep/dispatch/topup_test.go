@@ -188,6 +188,24 @@ func TestBadSetupHoldsTheSweep(t *testing.T) {
 	fails() // not at once: it had its three chances again
 }
 
+// Jobs that orch itself took back began no run, and nothing is wrong with them.
+func TestTakenBackIsNotBarren(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	for i := range maxBarren + 1 {
+		f.publish(fmt.Sprintf(onScheduler, i+1), results.KindPlan)
+		if out := f.step(f.process(s)); out.Started != 1 {
+			t.Fatalf("after %d jobs that were taken back %d workers are started, want 1", i, out.Started)
+		}
+		f.work("somebody-elses", 0, 1, "n1", results.Done)
+		f.step(f.process(s))
+		if len(s.withdrawn) != i+1 {
+			t.Fatalf("withdrawn: %v, want job %d too", s.withdrawn, i+1)
+		}
+		s.end(s.asked[i].Key, launcher.End{Cause: launcher.Cancelled, Proof: true}, "", "cancelled")
+		f.step(f.process(s))
+	}
+}
+
 // What was refused is not asked for again by cron, but by somebody who waits.
 func TestRefusedIsNotAskedAgain(t *testing.T) {
 	f, s := newFixture(t), newScheduler()

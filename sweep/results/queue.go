@@ -113,6 +113,12 @@ func (o *Observations) Since(what string) time.Duration {
 	return time.Duration((bootSeconds() - t) * float64(time.Second))
 }
 
+// Noted reports whether Since has noted it, and nobody has forgotten it.
+func (o *Observations) Noted(what string) bool {
+	_, ok := o.data.Since[what]
+	return ok
+}
+
 // Forget ends what Since noted.
 func (o *Observations) Forget(what string) {
 	if _, ok := o.data.Since[what]; ok {
