@@ -35,7 +35,7 @@ func (v *view) queueLines() (lines []string, known bool) {
 		}
 		last = sub
 		if sub.Answer == nil {
-			lines = append(lines, fmt.Sprintf("whether submission %d was accepted is not known yet -> orch collect finds out", sub.Number))
+			lines = append(lines, fmt.Sprintf("whether submission %d was accepted is not known yet -> orch collect finds out, within minutes", sub.Number))
 			known = true
 			continue
 		}

@@ -124,8 +124,12 @@ func TestUnknownSubmission(t *testing.T) {
 	t.Run("it does not", func(t *testing.T) {
 		f, s := attempt(t)
 		patient(t, 200*time.Millisecond)
-		if f.step(f.process(s)); answer(f) != nil {
+		out := f.step(f.process(s))
+		if answer(f) != nil {
 			t.Fatal("answered at once")
+		}
+		if n := strings.Join(out.Notes, "\n"); !strings.Contains(n, "submission 1 was accepted is not known yet") || !strings.Contains(n, "for 200ms") {
+			t.Errorf("notes = %q, want why nothing is started, and for how long", n)
 		}
 		s.deaf = errors.New("Unable to contact slurm controller")
 		for begin := time.Now(); time.Since(begin) < 2*patienceAbsent; { // a silent controller's time does not count

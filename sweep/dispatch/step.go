@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -132,6 +133,11 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	forMemory(subs, jobs)
 	if err := d.reconcile(ctx, subs, jobs); err != nil {
 		errs = append(errs, err)
+	}
+	for _, sub := range subs {
+		if out.Left > 0 && sub.Intent != nil && sub.Answer == nil && sub.Intent.Backend != "pool" {
+			out.Notes = append(out.Notes, fmt.Sprintf("whether submission %d was accepted is not known yet: it was not, if no job of its name is seen for %v; until then nothing more is asked for", sub.Number, patienceAbsent))
+		}
 	}
 	forMemory(subs, jobs) // what the records added
 	if err := d.bury(jobs, out); err != nil {

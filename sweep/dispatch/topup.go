@@ -295,7 +295,7 @@ func (t *topUp) submit(ctx context.Context, key string, o opened, n, halved int)
 	// A pool lists its job from before the first worker starts: one that it does
 	// not list by the next Step has none. A scheduler may have it and not show it.
 	d.unasked[in.Key] = spec.Backend == "pool"
-	return false, fmt.Errorf("start %d workers: %w (whether they exist is not known yet)", n, err)
+	return false, fmt.Errorf("start %d workers: %w (whether they exist is not known yet: the same command, or orch collect, finds out)", n, err)
 }
 
 // nodes returns the nodes that a request leaves out, and says so once a Step.
