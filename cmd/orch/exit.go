@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 
@@ -83,6 +84,10 @@ func exitCode(err error, stderr io.Writer) int {
 	hint := ""
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		hint = "\norch: what was counted stays counted; make room, and type the same command again"
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) && call.Syscall == "getwd" {
+		hint = "\norch: the folder that this shell is in does not exist any more: cd to one that does"
 	}
 	fmt.Fprintf(stderr, "orch: %s%s\n", strings.TrimRight(err.Error(), "\n"), hint)
 	return code
