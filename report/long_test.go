@@ -263,7 +263,7 @@ func TestTenThousandRuns(t *testing.T) {
 		}
 	}
 	t.Logf("took %v", best.Round(time.Millisecond))
-	if best > 10*time.Second {
+	if best > 10*time.Second && !raceDetector { // which costs several times the work
 		t.Errorf("all outputs took %v, want at most 10 s", best)
 	}
 }
