@@ -52,10 +52,10 @@ func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func
 		}
 		each(out)
 		switch {
+		case out.Over(): // also if it was to leave: the workers may have done the rest
+			return out, nil
 		case leaving && out.Workers == 0:
 			return out, ErrInterrupted
-		case !leaving && out.Over():
-			return out, nil
 		}
 		wait := min(max(pollLeast, pollShare*time.Since(begin)), pollMost)
 		timer := time.NewTimer(wait)

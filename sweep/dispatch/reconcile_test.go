@@ -246,3 +246,25 @@ func TestDriveOutlivesAnOutage(t *testing.T) {
 		t.Errorf("Drive = %+v, %v after %v; want it to wait until it is left", out, err, time.Since(begin))
 	}
 }
+
+// Who is to leave waits for the workers; if they did all the rest meanwhile,
+// nothing was interrupted.
+func TestDriveLeavesWhatIsOver(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 1), results.KindPlan)
+	leave := make(chan struct{})
+	close(leave)
+	steps := 0
+	d := f.process(s)
+	out, err := d.Drive(t.Context(), leave, func(o *Outcome) {
+		if steps++; steps == 1 {
+			f.work(s.asked[0].Key, 0, o.Left, "n1", results.Done)
+			for i := range s.rows {
+				s.rows[i].State = launcher.Ended
+			}
+		}
+	})
+	if err != nil || out.Counts.Done != out.Counts.Total || steps < 2 {
+		t.Errorf("Drive = %+v, %v after %d Steps; want all runs done and no error", out, err, steps)
+	}
+}
