@@ -85,7 +85,7 @@ func (p *program) fsck(c *cli.Context) error {
 				fmt.Fprintf(p.stdout, "holds: %s\n", i)
 			}
 		}
-		fmt.Fprintf(p.stdout, "%d sweeps checked: %d findings that break an invariant, %d pieces of litter\n", len(sweeps), harm, len(out.Findings)-harm)
+		fmt.Fprintf(p.stdout, "%d %s checked: %d findings that break an invariant, %d pieces of litter\n", len(sweeps), plural(len(sweeps), "sweep", "sweeps"), harm, len(out.Findings)-harm)
 	}
 	if harm > 0 {
 		return quiet(exitFailed)
