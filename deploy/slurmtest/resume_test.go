@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"orch/sweep/results"
 )
@@ -171,6 +172,9 @@ seed = "range(0,5)"
 %s
 `
 
+// trainingPatience is for 20 trainings of a minute each beside other long tests.
+const trainingPatience = 25 * time.Minute
+
 // The four networks on MNIST, five seeds each: cut short in the middle of their
 // training and resumed on Slurm, they end where the undisturbed ones of the pool
 // do, to the bit.
@@ -183,9 +187,11 @@ func TestTraining(t *testing.T) {
 	}
 	c := plain(t)
 	pool := newRig(t, c, fmt.Sprintf(mnistSweep, dir, samples, epochs, "name = \"joblib\"\nn_jobs = 2"))
+	pool.wait = trainingPatience
 	pool.submit()
 	want := pool.metrics()
 	r := newRig(t, c, fmt.Sprintf(mnistSweep, dir, samples, epochs, "name = \"slurm\"\nmem = \"500M\"\ntime = \"1m\"\nwarn = \"20s\"\nworkers = 4"))
+	r.wait = trainingPatience
 	r.submit()
 	cut := 0
 	resumed := func() (n int) {

@@ -75,13 +75,14 @@ type rig struct {
 	cache string
 	mark  string            // in the environment of every process of the sweep
 	acked map[string]string // by run: what was seen as done, once and for all
+	wait  time.Duration     // patience, or more where much is computed
 }
 
 // newRig makes a tree whose grace times are short: all that the 2 minutes of a
 // real one wait for is a network file system's cache.
 func newRig(t testing.TB, c *Cluster, sweep string, change ...func(*results.Settings)) *rig {
 	t.Helper()
-	r := &rig{t: t, c: c, dir: t.TempDir(), cache: t.TempDir(), acked: map[string]string{}}
+	r := &rig{t: t, c: c, dir: t.TempDir(), cache: t.TempDir(), acked: map[string]string{}, wait: patience}
 	r.tree = filepath.Join(r.dir, "results")
 	r.mark = "ORCH_SLURMTEST_RIG=" + r.dir
 	r.write("s.toml", sweep)
@@ -167,7 +168,7 @@ func (r *rig) run(cmd *exec.Cmd) (stdout, stderr string, code int) {
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(r.wait, func() { cmd.Process.Kill() })
 	err := cmd.Wait()
 	if !timer.Stop() {
 		r.t.Fatalf("%s hangs\n%.3000s%.3000s", strings.Join(cmd.Args, " "), out.String(), errs.String())
@@ -211,7 +212,7 @@ func (r *rig) await(what string, ok func() bool, say ...func() string) {
 	r.t.Helper()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !ok(); <-tick.C {
+	for deadline := time.Now().Add(r.wait); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			more := ""
 			for _, f := range say {
