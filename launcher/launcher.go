@@ -25,7 +25,8 @@ type Launcher interface {
 	// Jobs returns every worker of this user that the machine still knows, in
 	// no order, with one call to the machine whatever their number. A worker
 	// that is absent is not thereby over: the machine may have forgotten it,
-	// or not know it yet.
+	// or not know it yet. Others may have been given the same slice: it is to be
+	// read only.
 	Jobs(ctx context.Context) ([]Worker, error)
 
 	// Cancel asks the machine to end these jobs (IDs as of Submit) with all

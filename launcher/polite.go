@@ -231,7 +231,7 @@ func (p *Polite) known() []Worker {
 	p.mu.Lock()
 	p.then = p.m.s.Asked
 	p.mu.Unlock()
-	all := slices.Clone(p.m.s.Workers)
+	all := slices.Clip([]Worker(p.m.s.Workers)) // a copy only if there is more
 	for _, a := range p.m.s.Added {
 		all = append(all, a.Workers...)
 	}

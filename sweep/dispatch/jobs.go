@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,29 +25,71 @@ func (w workers) alive(key string) int {
 	return n
 }
 
-// row is a worker's place in what launchers say.
-type row struct {
-	key, job string
-	index    int
+// place tells the workers of a submission apart.
+type place struct {
+	job   string
+	index int
 }
 
 // gather puts together what several launchers say. Two launchers of one machine
 // may know the same worker; the one that has seen more of its life is right.
 type gather struct {
-	by workers
-	at map[row]int
+	by workers // their lists belong to launchers, unless at has the key
+	at map[string]map[place]int
 }
 
-func (g *gather) add(x launcher.Worker) {
-	r := row{x.Key, x.Job, x.Index}
-	if i, again := g.at[r]; again {
-		if y := g.by[x.Key][i]; x.State > y.State || x.State == y.State && x.End.Proof {
-			g.by[x.Key][i] = x
+func newGather() *gather { return &gather{workers{}, map[string]map[place]int{}} }
+
+// add takes over what a launcher says. The workers of a job mostly follow each
+// other in the list, which then is kept as it is: there may be many thousands.
+func (g *gather) add(list []launcher.Worker) {
+	for len(list) > 0 {
+		n := stretch(list)
+		if key := list[0].Key; g.by[key] == nil {
+			g.by[key] = list[:n:n]
+		} else {
+			for i := range n {
+				g.merge(&list[i])
+			}
+		}
+		list = list[n:]
+	}
+}
+
+// stretch returns how many workers at the beginning of a list are of one job, and
+// none of them twice: their indices rise, or fall.
+func stretch(list []launcher.Worker) int {
+	n := 1
+	for falls := false; n < len(list) && list[n].Key == list[0].Key && list[n].Job == list[0].Job; n++ {
+		if n == 1 {
+			falls = list[1].Index < list[0].Index
+		}
+		if list[n].Index == list[n-1].Index || list[n].Index < list[n-1].Index != falls {
+			break
+		}
+	}
+	return n
+}
+
+func (g *gather) merge(x *launcher.Worker) {
+	at := g.at[x.Key]
+	if at == nil {
+		at = map[place]int{}
+		g.at[x.Key] = at
+		g.by[x.Key] = slices.Clone(g.by[x.Key])
+		for i, y := range g.by[x.Key] {
+			at[place{y.Job, y.Index}] = i
+		}
+	}
+	p := place{x.Job, x.Index}
+	if i, again := at[p]; again {
+		if y := &g.by[x.Key][i]; x.State > y.State || x.State == y.State && x.End.Proof {
+			*y = *x
 		}
 		return
 	}
-	g.at[r] = len(g.by[x.Key])
-	g.by[x.Key] = append(g.by[x.Key], x)
+	at[p] = len(g.by[x.Key])
+	g.by[x.Key] = append(g.by[x.Key], *x)
 }
 
 // said is what a launcher said in this Step.
@@ -85,7 +128,7 @@ const keyPrefix = "orch-"
 // jobs asks every machine that this sweep has used, or will, once. A machine
 // that others use too is not asked at all when nothing depends on its answer.
 func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *Outcome) (workers, error) {
-	g := &gather{workers{}, map[row]int{}}
+	g := newGather()
 	d.said = map[launcher.Launcher]*said{}
 	machine := map[*launcher.Memory]*said{}
 	var errs []error
@@ -125,9 +168,9 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 			}
 			errs = append(errs, err)
 		}
-		for _, x := range list {
-			g.add(x)
-			if x.Alive() && strings.HasPrefix(x.Key, keyPrefix) {
+		g.add(list)
+		for i := range list {
+			if list[i].Alive() && strings.HasPrefix(list[i].Key, keyPrefix) {
 				a.users++
 			}
 		}

@@ -69,7 +69,7 @@ func forMemory(subs []*results.Submission, jobs workers) {
 		if sub.Intent == nil {
 			continue
 		}
-		rows := jobs[sub.Intent.Key]
+		rows, own := jobs[sub.Intent.Key], false
 		for i, w := range rows {
 			if w.State != launcher.Ended || w.End.Cause != launcher.Signaled || w.End.Signal != "SIGKILL" {
 				continue
@@ -78,6 +78,10 @@ func forMemory(subs []*results.Submission, jobs workers) {
 			if slices.ContainsFunc(tail, func(line string) bool {
 				return strings.HasPrefix(line, "slurmstepd") && slices.ContainsFunc(memoryWords, func(x string) bool { return strings.Contains(line, x) })
 			}) {
+				if !own { // what launchers return is theirs
+					rows, own = slices.Clone(rows), true
+					jobs[sub.Intent.Key] = rows
+				}
 				rows[i].End.Cause, rows[i].End.Signal = launcher.OutOfMemory, ""
 				rows[i].Reason = "killed for using more memory than it asked for: raise launcher.mem"
 			}
