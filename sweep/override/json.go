@@ -64,6 +64,9 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 
 // ParseJSON reads what [Value.AppendJSON] writes.
 func ParseJSON(b []byte) (Value, error) {
+	if v, ok := parseScalar(b); ok {
+		return v, nil
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	v, err := decodeJSON(d, 0)
@@ -74,6 +77,39 @@ func ParseJSON(b []byte) (Value, error) {
 		return Value{}, fmt.Errorf("more than one JSON value")
 	}
 	return v, nil
+}
+
+// parseScalar reads what an axis with thousands of values mostly has; a decoder
+// for each took most of the time of reading a plan. It may decline.
+func parseScalar(b []byte) (Value, bool) {
+	if len(b) == 0 {
+		return Value{}, false
+	}
+	switch c := b[0]; {
+	case c == '"' && len(b) >= 2 && b[len(b)-1] == '"':
+		text := b[1 : len(b)-1]
+		for _, c := range text {
+			if c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+				return Value{}, false
+			}
+		}
+		return StringValue(string(text)), true
+	case c == '-' || c >= '0' && c <= '9':
+		if !json.Valid(b) {
+			return Value{}, false
+		}
+		v, err := numberValue(string(bytes.TrimRight(b, " \t\r\n")))
+		return v, err == nil
+	}
+	switch string(b) {
+	case "null":
+		return Value{}, true
+	case "true":
+		return BoolValue(true), true
+	case "false":
+		return BoolValue(false), true
+	}
+	return Value{}, false
 }
 
 // maxDepth bounds the nesting of containers everywhere in orch.
