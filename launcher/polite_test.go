@@ -51,6 +51,45 @@ func jobs(t *testing.T, p *Polite) int {
 	return len(list)
 }
 
+// What is asked ahead of a Step is not asked again, whether there is an answer,
+// none, or no time to wait for it.
+func TestPoliteAhead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slurm.json")
+	s := &slow{now: time.Unix(1e9, 0), list: []Worker{{Job: "1", Key: "a", State: Running}}}
+	p := s.process(file)
+	p.Ahead(t.Context())
+	p.Reset()
+	if n := jobs(t, p); n != 1 || s.asked != 1 {
+		t.Errorf("told of %d workers after %d questions, want 1 after 1", n, s.asked)
+	}
+
+	s.now, s.err = s.now.Add(time.Hour), errors.New("no controller")
+	p.Ahead(t.Context())
+	p.Reset()
+	if _, err := p.Jobs(t.Context()); err != s.err || s.asked != 2 {
+		t.Errorf("err = %v after %d questions, want %v after 2", err, s.asked, s.err)
+	}
+	var not *NotAskedError
+	if _, err := p.Jobs(t.Context()); !errors.As(err, &not) || s.asked != 2 {
+		t.Errorf("the second Step: err = %v after %d questions, want a %T and 2", err, s.asked, not)
+	}
+	s.err = nil
+	p.Reset() // somebody tries again
+	if n := jobs(t, p); n != 1 || s.asked != 3 {
+		t.Errorf("told of %d workers after %d questions, want 1 after 3", n, s.asked)
+	}
+
+	s.now = s.now.Add(time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.meanwhile = cancel
+	s.err = context.Canceled
+	<-p.Ahead(ctx)
+	s.meanwhile, s.err = nil, nil
+	if n := jobs(t, p); n != 1 || s.asked != 5 {
+		t.Errorf("told of %d workers after %d questions, want 1 after 5", n, s.asked)
+	}
+}
+
 // All processes of a user together ask twice a minute, however many Steps of
 // however many sweeps they make.
 func TestPoliteTwiceAMinute(t *testing.T) {

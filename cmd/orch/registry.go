@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -112,6 +113,33 @@ func (m *machines) get(ctx context.Context, table override.Value) (launcher.Laun
 	}
 	m.open[key] = l
 	return l, spec, nil
+}
+
+// ask begins to ask the machines of resource requests that others use too what
+// runs there, which the first Step needs to know. What it returns gives up.
+func (m *machines) ask(groups []results.Group) (stop func()) {
+	ctx, cancel := context.WithCancel(m.p.ctx)
+	var asked []*launcher.Memory
+	var answers []<-chan struct{}
+	for _, g := range groups {
+		if spec, _ := parseLauncher(g.Launcher); spec.Backend == pool.Backend.Name {
+			continue
+		}
+		l, _, err := m.get(ctx, g.Launcher)
+		if err != nil {
+			continue // told by who needs it
+		}
+		if p, ok := launcher.As[*launcher.Polite](l); ok && !slices.Contains(asked, p.Memory()) {
+			asked = append(asked, p.Memory())
+			answers = append(answers, p.Ahead(ctx))
+		}
+	}
+	return func() {
+		cancel()
+		for _, done := range answers {
+			<-done
+		}
+	}
 }
 
 // withoutGPU says why built-in networks that ask for GPUs of this machine are

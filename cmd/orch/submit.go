@@ -81,6 +81,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
+	defer m.ask(x.plan.Groups)()
 	from := provenance()
 	from.Data = dataOf(x.plan.Bases, from.Dir)
 	o := dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes, Source: x.source, Workers: m.workers}
