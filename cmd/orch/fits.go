@@ -21,11 +21,16 @@ const partitionsPatience = 5 * time.Second
 
 // checkFits refuses a plan whose workers no partition could ever run: Slurm
 // takes such jobs, and lets them wait for ever. What is known comes from the
-// cluster profile and from what the cluster said within the last day; if it
-// said nothing yet and sbatch is here, it is asked once.
+// cluster profile and from what the cluster said within the last day. It is
+// asked if it said nothing yet and sbatch is here, and before anything is
+// refused for what it said.
 func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
 	var told []slurm.Partition
-	asked := map[string][]slurm.Partition{} // by cluster
+	type answer struct {
+		partitions []slurm.Partition
+		old        bool
+	}
+	asked := map[string]answer{} // by cluster
 	var errs []error
 	for _, g := range plan.Groups {
 		spec, problems := parseLauncher(g.Launcher)
@@ -37,15 +42,28 @@ func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
 				told = here.partitions
 			}
 		}
-		cluster, _ := spec.Options["cluster"].(string)
-		if _, known := asked[cluster]; !known {
-			asked[cluster] = p.partitions(resultsRoot(c), spec, cluster)
+		if err := slurm.Judge(told, spec); err != nil {
+			errs = append(errs, placed(plan, err))
+			continue
 		}
-		for _, ps := range [][]slurm.Partition{told, asked[cluster]} {
-			if err := slurm.Judge(ps, spec); err != nil {
-				errs = append(errs, placed(plan, err))
-				break
+		cluster, _ := spec.Options["cluster"].(string)
+		ask := func(again bool) answer {
+			ps, old := p.partitions(resultsRoot(c), spec, cluster, again)
+			asked[cluster] = answer{ps, old}
+			return asked[cluster]
+		}
+		said, known := asked[cluster]
+		if !known {
+			said = ask(false)
+		}
+		err := slurm.Judge(said.partitions, spec)
+		if err != nil && said.old {
+			if said = ask(true); said.partitions != nil {
+				err = slurm.Judge(said.partitions, spec)
 			}
+		}
+		if err != nil {
+			errs = append(errs, placed(plan, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -76,30 +94,31 @@ type placedError struct {
 func (e *placedError) Error() string { return e.at + ": " + e.err.Error() }
 func (e *placedError) Unwrap() error { return e.err }
 
-// partitions returns what the cluster of a request gives, nil if that is not known.
-func (p *program) partitions(root string, spec launcher.Spec, cluster string) []slurm.Partition {
+// partitions returns what the cluster of a request gives, nil if that is not
+// known, and whether it said so before: then it can be asked again.
+func (p *program) partitions(root string, spec launcher.Spec, cluster string, again bool) (ps []slurm.Partition, old bool) {
 	state := ""
 	if tree, err := results.Open(root); err == nil {
 		state = tree.BackendDir(spec.Backend)
 		tree.Close()
-		if ps, ok := slurm.RememberedPartitions(state, cluster); ok {
-			return ps
+		if ps, ok := slurm.RememberedPartitions(state, cluster); ok && !again {
+			return ps, true
 		}
 	}
 	l, err := backends.Open(p.ctx, launcher.Setup{Spec: spec, StateDir: state})
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	s, ok := launcher.As[*slurm.Slurm](l)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, partitionsPatience)
 	defer cancel()
-	ps, err := s.Partitions(ctx)
+	ps, err = s.Partitions(ctx)
 	if err != nil {
 		p.log.Debug().Err(err).Msg("partitions are not known")
-		return nil
+		return nil, false
 	}
-	return ps
+	return ps, false
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,7 +25,7 @@ type limits struct {
 
 	NoAcct bool `json:"no_acct"` // no accounting database: sacct has nothing to say
 
-	Conf  string    `json:"conf"`  // SLURM_CONF when it was asked
+	Conf  string    `json:"conf"`  // confNow when it was asked
 	Asked time.Time `json:"asked"` // zero: never
 }
 
@@ -34,6 +35,18 @@ const defaultMaxArray = 1001
 // fresh is how long an answer is believed: a cron job every minute must not
 // ask for the configuration every time.
 const fresh = 24 * time.Hour
+
+// confNow tells one configuration of Slurm from another: what was said under
+// another one is not believed. A cluster that gives its hosts no file
+// (slurm.conf(5), configless) may change unseen.
+func confNow() string {
+	file := os.Getenv("SLURM_CONF")
+	info, err := os.Stat(cmp.Or(file, "/etc/slurm/slurm.conf"))
+	if err != nil {
+		return file
+	}
+	return fmt.Sprintf("%s %d %d", file, info.Size(), info.ModTime().UnixNano())
+}
 
 // ask learns the cluster's limits: once in the life of a launcher, and once a
 // day for all on this host that share a state folder. A controller that does
@@ -52,7 +65,7 @@ func (s *Slurm) ask(ctx context.Context) limits {
 			return limits{}
 		}
 		l = parseConfig(a.stdout)
-		l.Conf, l.Asked = os.Getenv("SLURM_CONF"), time.Now()
+		l.Conf, l.Asked = confNow(), time.Now()
 		s.remember(l)
 	}
 	s.mu.Lock()
@@ -83,7 +96,7 @@ func (s *Slurm) remembered() (l limits, ok bool) {
 		return limits{}, false
 	}
 	age := time.Since(l.Asked)
-	return l, l.Conf == os.Getenv("SLURM_CONF") && age >= 0 && age < fresh
+	return l, l.Conf == confNow() && age >= 0 && age < fresh
 }
 
 // remember is for speed: if it fails, the next one asks again.
@@ -97,6 +110,14 @@ func (s *Slurm) remember(l limits) {
 	if os.WriteFile(tmp, b, 0o600) != nil || os.Rename(tmp, name) != nil {
 		os.Remove(tmp)
 	}
+}
+
+// forget makes the next one ask for the limits again.
+func (s *Slurm) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits = limits{}
+	os.Remove(s.file())
 }
 
 // parseConfig reads the lines "Key = value" of scontrol.

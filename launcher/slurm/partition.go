@@ -55,12 +55,12 @@ func (s *Slurm) Partitions(ctx context.Context) ([]Partition, error) {
 
 type partitionsFile struct {
 	Partitions []Partition `json:"partitions"`
-	Conf       string      `json:"conf"` // SLURM_CONF when it was asked
+	Conf       string      `json:"conf"` // confNow when it was asked
 	Asked      time.Time   `json:"asked"`
 }
 
 // RememberedPartitions returns what this host was told of a cluster's partitions
-// within the last day, by the same SLURM_CONF: of its own cluster, if none is
+// within the last day, with the same configuration: of its own cluster, if none is
 // named. It asks nothing.
 func RememberedPartitions(stateDir, cluster string) ([]Partition, bool) {
 	var f partitionsFile
@@ -69,7 +69,7 @@ func RememberedPartitions(stateDir, cluster string) ([]Partition, bool) {
 		return nil, false
 	}
 	age := time.Since(f.Asked)
-	return f.Partitions, f.Conf == os.Getenv("SLURM_CONF") && age >= 0 && age < fresh
+	return f.Partitions, f.Conf == confNow() && age >= 0 && age < fresh
 }
 
 // rememberPartitions is for speed: if it fails, the next one asks again. The
@@ -82,7 +82,7 @@ func rememberPartitions(stateDir, cluster string, ps []Partition) {
 	if _, err := os.Stat(filepath.Dir(filepath.Dir(stateDir))); err != nil {
 		return
 	}
-	b, err := json.Marshal(partitionsFile{ps, os.Getenv("SLURM_CONF"), time.Now()})
+	b, err := json.Marshal(partitionsFile{ps, confNow(), time.Now()})
 	if err != nil || os.MkdirAll(stateDir, 0o700) != nil {
 		return
 	}

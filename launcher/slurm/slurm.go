@@ -114,6 +114,9 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 	}
 	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req)...)
 	id, err := judgeSbatch(a)
+	if launcher.IsRefused(err) { // perhaps the cluster's limits are others now
+		s.forget()
+	}
 	if err == nil && o.Cluster != "" {
 		id += ";" + o.Cluster
 	}
