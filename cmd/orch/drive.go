@@ -150,15 +150,18 @@ func (p *program) send(s *results.Sweep, sn *results.Snapshot) (*dispatch.Outcom
 	d.Insist = true
 	for started := 0; ; {
 		out, err := d.Step(p.ctx)
+		before := started
+		if out != nil {
+			started += out.Started
+			out.Started = started
+		}
 		if err != nil {
 			return out, err
 		}
-		started += out.Started
 		for _, n := range out.Notes {
 			fmt.Fprintf(p.stderr, "orch: %s\n", oneLine(n))
 		}
-		if out.Started == 0 {
-			out.Started = started
+		if out.Started == before {
 			return out, nil
 		}
 	}

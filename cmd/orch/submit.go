@@ -98,6 +98,9 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	if outlive(sn) && !c.Bool("wait") {
 		out, err := p.send(s, sn)
+		if dispatch.IsAway(err) && out != nil && out.Started == 0 && out.Left > 0 {
+			return fmt.Errorf("%w; the runs are in the tree, and no worker is asked for yet: the same command does that when the scheduler answers, and so does orch collect", err)
+		}
 		if err != nil {
 			return err
 		}

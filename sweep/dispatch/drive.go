@@ -41,8 +41,7 @@ func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func
 		if err != nil && (out == nil || errors.Is(err, ErrBarren) || launcher.IsRefused(err) || ctx.Err() != nil) {
 			return out, err
 		}
-		var away *awayError
-		if err == nil || out.Workers > 0 || errors.As(err, &away) {
+		if err == nil || out.Workers > 0 || IsAway(err) {
 			working = begin
 		} else if begin.Sub(working) > patience {
 			return out, err

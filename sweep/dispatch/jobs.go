@@ -122,6 +122,13 @@ type awayError struct{ error }
 
 func (e *awayError) Unwrap() error { return e.error }
 
+// IsAway reports whether a machine that others use too did not answer: nothing
+// was asked of it, and asking later may work.
+func IsAway(err error) bool {
+	var away *awayError
+	return errors.As(err, &away)
+}
+
 // keyPrefix begins the names of all jobs of orch.
 const keyPrefix = "orch-"
 
