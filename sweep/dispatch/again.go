@@ -27,6 +27,11 @@ func (d *Dispatcher) again(out *Outcome) error {
 		results.Failed:      nil,
 		results.OutOfMemory: func(l override.Value) override.Value { return raiseMemory(l, policy.MemoryFactor) },
 	} {
+		if class == results.OutOfMemory {
+			if err := d.holdTooBig(grant, out, change); err != nil {
+				return err
+			}
+		}
 		any := false
 		for _, c := range grant {
 			any = any || c == class
@@ -55,6 +60,43 @@ func (d *Dispatcher) again(out *Outcome) error {
 		}
 	}
 	out.Due = false
+	return nil
+}
+
+// holdTooBig takes back the grants of runs for which there is no machine with the
+// memory that they would be given, and holds these runs.
+func (d *Dispatcher) holdTooBig(grant map[string]results.Class, out *Outcome, raise func(override.Value) override.Value) error {
+	problem := map[string]error{} // by request
+	held := 0
+	for _, st := range out.States {
+		if grant[st.Run.ID] != results.OutOfMemory {
+			continue
+		}
+		key, table := request(d.Snapshot.Plan, st.Run)
+		err, known := problem[key]
+		if !known {
+			_, _, _, err = d.Workers(raise(table))
+			problem[key] = err
+		}
+		if err == nil {
+			continue
+		}
+		delete(grant, st.Run.ID)
+		cause := "out of memory, and with more: " + err.Error()
+		if err := d.Sweep.Give(results.ActionHold, st.Run.ID, cause, "orch"); err != nil {
+			return err
+		}
+		if held++; held == 1 {
+			out.Notes = append(out.Notes, st.Run.Name+" is not tried again: "+cause)
+		}
+	}
+	if held == 0 {
+		return nil
+	}
+	if _, err := d.Snapshot.Refresh(); err != nil {
+		return err
+	}
+	out.look(d.Snapshot)
 	return nil
 }
 

@@ -140,7 +140,16 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 	machine := map[*launcher.Memory]*said{}
 	var errs []error
 	settled := d.settled(subs, out)
-	for _, key := range d.Snapshot.Plan.Keys() {
+	keys := d.Snapshot.Plan.Keys()
+	for _, sub := range subs { // of requests that were edited since
+		if sub.Intent == nil || slices.Contains(keys, sub.Intent.Group) || sub.Answer != nil && !sub.Answer.Accepted {
+			continue
+		}
+		if q := d.seen.Queue(sub.Intent.Key); q == nil || !q.Gone {
+			keys = append(keys, sub.Intent.Group)
+		}
+	}
+	for _, key := range keys {
 		o, err := d.launcherFor(ctx, key)
 		if err != nil {
 			errs = append(errs, err)

@@ -17,15 +17,16 @@ const (
 // the waiting goes on over the short lives of cron's processes.
 func limitTag(sub *results.Submission) string { return fmt.Sprintf("limited %d", sub.Number) }
 
-// limitedFor returns how long a backend is still not to be asked, since it said
-// "not now" a while ago. A round of requests, each for half as many workers as
-// the one before, counts once.
-func (d *Dispatcher) limitedFor(subs []*results.Submission, backend string) time.Duration {
+// limitedFor returns how long no workers of a request are to be asked for, since
+// the scheduler said "not now" a while ago: a queue that is full for one account
+// may have room for another. A round of requests, each for half as many workers
+// as the one before, counts once.
+func (d *Dispatcher) limitedFor(subs []*results.Submission, group string) time.Duration {
 	rounds := 0
 	var last *results.Submission
 	for i := len(subs) - 1; i >= 0; i-- {
 		sub := subs[i]
-		if sub.Intent == nil || sub.Answer == nil || sub.Intent.Backend != backend {
+		if sub.Intent == nil || sub.Answer == nil || sub.Intent.Group != group {
 			continue
 		}
 		clean := sub.Answer.Accepted && sub.Intent.Halved == 0

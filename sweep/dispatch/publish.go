@@ -125,10 +125,15 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 			}
 		case results.StateFailed:
 			pub.Failed++
+			// What was changed for them is in the tree when they are retried.
+			key := h.Groups[spec.Group].Key
+			if now, _ := request(sn.Plan, st.Run); now != key && !raised(sn.Plan, st.Run, key) {
+				same = false
+			}
 		default:
 			pub.Open++
 			b := st.Run.Tries[len(st.Run.Tries)-1].Block
-			if key := h.Groups[spec.Group].Key; sn.Plan.Key(b) != key {
+			if key := h.Groups[spec.Group].Key; sn.Plan.Key(b) != key && !raised(sn.Plan, st.Run, key) {
 				adopt[[2]int{b.Segment, b.Group}] = key
 			}
 		}
@@ -178,6 +183,32 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		return nil, fmt.Errorf("sweep %s: %w", s.Name, err)
 	}
 	return pub, nil
+}
+
+// request returns the resource request that a run's next try has: that of its
+// last one, unless it was planned with another since.
+func request(p *results.Plan, r *results.PlannedRun) (key string, table override.Value) {
+	last := r.Tries[len(r.Tries)-1]
+	if r.Segment.Number > last.Segment.Number {
+		g := r.Segment.Groups[r.Spec.Group]
+		if g.Key == "" {
+			g.Key = results.GroupKey(g.Launcher)
+		}
+		return g.Key, g.Launcher
+	}
+	key = p.Key(last.Block)
+	return key, p.Group(key).Launcher
+}
+
+// raised reports whether it was the retry policy that changed a run's request
+// from this one: then the file is as it was.
+func raised(p *results.Plan, r *results.PlannedRun, key string) bool {
+	for i := len(r.Tries) - 1; i > 0 && r.Tries[i].Segment.Kind == results.KindRetry; i-- {
+		if p.Key(r.Tries[i-1].Block) == key {
+			return true
+		}
+	}
+	return false
 }
 
 // otherCode reports whether a result was computed by other code than there is

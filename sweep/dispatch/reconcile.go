@@ -146,13 +146,36 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 		q.Gone = true
 		d.seen.Forget(absent)
 	default:
-		q.Gone = old != nil && old.Gone || d.seen.Since(absent)-machine.age > patienceAbsent
+		q.Gone = old != nil && old.Gone || d.seen.Since(absent)-machine.age > patienceAbsent || d.left(sub, machine.age)
 		if q.Gone {
 			d.seen.Forget(absent)
 		}
 	}
 	d.seen.SetQueue(key, q)
 	return q.Gone
+}
+
+// clockSlack is how much the clocks of a cluster's hosts may differ: munge takes
+// no credential that is more than five minutes from its own clock, munged(8).
+const clockSlack = 10 * time.Minute
+
+// left says of a job that a healthy scheduler does not list that it has left the
+// queue: its number was given out so long ago that it would be listed, and none
+// of its workers holds anything. Another process, or host, may have seen its end.
+func (d *Dispatcher) left(sub *results.Submission, age time.Duration) bool {
+	if sub.Answer == nil || !sub.Answer.Accepted || sub.Answer.How != "submit" {
+		return false
+	}
+	for _, c := range d.Snapshot.OpenClaims() {
+		if c.Holder.Key == sub.Intent.Key {
+			return false
+		}
+	}
+	slack, self := clockSlack, results.Self()
+	if by := sub.Intent.By; by.Host == self.Host && by.Boot == self.Boot {
+		slack = 0
+	}
+	return time.Since(sub.Answer.Time)-age > patienceAbsent+slack
 }
 
 // unseen returns how many workers of a submission may live that no scheduler
@@ -195,7 +218,7 @@ func (d *Dispatcher) past(ctx context.Context, subs []*results.Submission, jobs 
 		}
 		// The record lags, so a job that was seen a moment ago is not asked for;
 		// nor is one before an answer has come that could show it.
-		if !missing[key] && machine.err == nil && d.seen.Since("absent "+key) <= machine.age {
+		if !missing[key] && machine.err == nil && sub.Answer == nil && d.seen.Since("absent "+key) <= machine.age {
 			continue
 		}
 		h, ok := launcher.As[launcher.Historian](d.open[sub.Intent.Group].Launcher)

@@ -66,8 +66,7 @@ func retry(s *results.Sweep, sn *results.Snapshot, pick func(results.RunState) b
 		if last := st.Run.Tries[len(st.Run.Tries)-1].Segment; last.Number > before.Number {
 			before = &last.Header
 		}
-		key := sn.Plan.Key(st.Run.Tries[len(st.Run.Tries)-1].Block)
-		table := sn.Plan.Group(key).Launcher
+		key, table := request(sn.Plan, st.Run)
 		if o.launcher != nil {
 			table = o.launcher(table)
 			key = results.GroupKey(table)

@@ -35,6 +35,9 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 		t.alive[sub.Intent.Group] += n
 		if m := d.machineOf(sub); m != nil {
 			m.users += unseen
+			if unseen > 0 && m.err == nil && sub.Answer != nil && len(jobs[sub.Intent.Key]) == 0 && out.Left > 0 {
+				out.Notes = append(out.Notes, fmt.Sprintf("job %s is not in the queue any more; until that has been so for %v its %d workers count as if they might come", sub.Answer.Job, patienceAbsent, unseen))
+			}
 		}
 	}
 	for _, c := range d.Snapshot.OpenClaims() {
@@ -119,7 +122,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 		if err := t.held(key, o); err != nil {
 			return err
 		}
-		if wait := d.limitedFor(t.subs, o.spec.Backend); wait > 0 {
+		if wait := d.limitedFor(t.subs, key); wait > 0 {
 			t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d more workers are wanted; the scheduler said not now, and is asked again in %v", n, wait.Round(time.Second)))
 			return nil
 		}
@@ -196,6 +199,7 @@ func (t *topUp) held(key string, o opened) error {
 	d, n := t.d, 0
 	claimers := d.Snapshot.Claimers()
 	var last *results.Submission
+	limited := false // since a refusal: then it is none any more
 	for _, sub := range slices.Backward(t.subs) {
 		in := sub.Intent
 		if in == nil || in.Group != key || sub.Answer == nil {
@@ -204,8 +208,11 @@ func (t *topUp) held(key string, o opened) error {
 		if d.Insist && sub.Number <= d.from || in.Epoch != d.Snapshot.Orders.Epoch() {
 			break
 		}
+		if sub.Answer.Limited {
+			limited = true
+		}
 		if sub.Answer.Refused {
-			if last == nil && !d.Insist {
+			if last == nil && !limited && !d.Insist {
 				return fmt.Errorf("%s (asked before: submit the sweep again when it is mended)", sub.Answer.Reason)
 			}
 			break

@@ -83,7 +83,7 @@ func TestLimited(t *testing.T) {
 
 func TestLimitedRounds(t *testing.T) {
 	sub := func(number, halved int, accepted, limited bool) *results.Submission {
-		return &results.Submission{Number: number, Intent: &results.Intent{Backend: "slurm", Halved: halved}, Answer: &results.Answer{Accepted: accepted, Limited: limited}}
+		return &results.Submission{Number: number, Intent: &results.Intent{Group: "slurm", Halved: halved}, Answer: &results.Answer{Accepted: accepted, Limited: limited}}
 	}
 	f := newFixture(t)
 	for _, x := range []struct {

@@ -267,6 +267,17 @@ func (sn *Snapshot) Open(states []RunState) (queued, running map[string]int) {
 	return queued, running
 }
 
+// Claimants returns the keys of the requests that have runs to do, or workers
+// that hold some, in the order of the plan.
+func (sn *Snapshot) Claimants(states []RunState) []string {
+	queued, running := sn.Open(states)
+	held := map[string]bool{}
+	for _, c := range sn.OpenClaims() {
+		held[c.Key] = true
+	}
+	return slices.DeleteFunc(sn.Plan.Keys(), func(key string) bool { return queued[key]+running[key] == 0 && !held[key] })
+}
+
 // Keys returns the keys of all resource requests, in the order of the plan.
 func (p *Plan) Keys() []string {
 	var keys []string
