@@ -18,6 +18,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"orch/launcher"
+	"orch/sweep/dispatch"
 	"orch/sweep/results"
 )
 
@@ -101,7 +102,11 @@ func worries(st *sweepStatus, step error) (list []worry, failed map[string]failu
 		}
 	}
 	if step != nil {
-		list = append(list, worry{"step " + results.Alike(step.Error()), "not complete: " + oneLine(step.Error()), !launcher.IsRefused(step)})
+		key := "step " + results.Alike(step.Error())
+		if dispatch.IsAway(step) { // it says so in many ways, and is one trouble
+			key = "step scheduler away"
+		}
+		list = append(list, worry{key, "not complete: " + oneLine(step.Error()), !launcher.IsRefused(step)})
 	}
 	return list, failed
 }

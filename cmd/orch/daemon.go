@@ -54,7 +54,7 @@ type served struct {
 	sn     *results.Snapshot
 	step   *dispatch.Dispatcher
 	close  func()
-	ended  int       // runs that had ended at the last fold
+	folder os.FileInfo
 	folded time.Time // when the tables were written last
 }
 
@@ -151,17 +151,19 @@ func (d *daemon) round(ctx context.Context) (busy bool) {
 			continue
 		}
 		busy = busy || out.Left > 0 || out.Workers > 0
-		if ended := out.Counts.Done + out.Counts.Failed + out.Counts.Cancelled; ended != x.ended && (out.Left == 0 || time.Since(x.folded) > time.Minute) {
-			if _, err := fold(x.s, x.sn); err != nil {
-				d.complain(name, err)
-			} else {
-				x.ended, x.folded = ended, time.Now()
+		if out.Left == 0 || time.Since(x.folded) > time.Minute {
+			if _, ok := noted(x.s); !ok {
+				if _, err := fold(x.s, x.sn); err != nil {
+					d.complain(name, err)
+				}
+				x.folded = time.Now()
 			}
 		}
 		status.Sweeps = append(status.Sweeps, newView(x.s, x.sn).status())
 	}
 	for name, x := range d.sweeps { // removed meanwhile
-		if _, err := os.Stat(x.s.Path()); errors.Is(err, os.ErrNotExist) {
+		// A sweep of the same name may be there again.
+		if now, err := os.Stat(x.s.Path()); errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(now, x.folder) {
 			x.shut()
 			delete(d.sweeps, name)
 		}
@@ -180,12 +182,17 @@ func (d *daemon) serve(name string) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
+	folder, err := os.Stat(s.Path())
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
 	sn, err := s.Snapshot()
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
-	x := &served{s: s, sn: sn, ended: -1}
+	x := &served{s: s, sn: sn, folder: folder}
 	x.step, x.close = d.p.dispatcher(s, sn, false)
 	d.sweeps[name] = x
 	return x, nil

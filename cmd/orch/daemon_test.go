@@ -87,7 +87,22 @@ func TestDaemon(t *testing.T) {
 	if m := get("/metrics"); !strings.Contains(m, `orch_runs{sweep="s",state="done"} 3`) {
 		t.Errorf("metrics:\n%s", m)
 	}
-	wait("tables", func() bool { _, err := os.Stat(filepath.Join(root, "s", "collected", "runs.csv")); return err == nil })
+	tables := filepath.Join(root, "s", "collected", "runs.csv")
+	wait("tables", func() bool { _, err := os.Stat(tables); return err == nil })
+	if err := os.Remove(tables); err != nil {
+		t.Fatal(err)
+	}
+	wait("tables again", func() bool { _, err := os.Stat(tables); return err == nil })
+	// Another sweep of the same name is not taken for the one that was removed.
+	runBinary(t, bin, "rm", "s", "--yes", "--results", root)
+	if err := os.WriteFile(file, []byte("name = \"s\"\n[task]\ncommand = [\"true\"]\n[sweep]\ni = [4, 5]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runBinary(t, bin, "submit", file, "--results", root)
+	wait("the other sweep", func() bool {
+		var s statusJSON
+		return json.Unmarshal([]byte(get("/status")), &s) == nil && len(s.Sweeps) == 1 && s.Sweeps[0].Runs.Total == 2 && s.Sweeps[0].Runs.Done == 2
+	})
 	close(leave)
 	for range 2 {
 		if code := <-codes; code != 0 {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -127,19 +129,28 @@ func (p *program) detach(s *results.Sweep) error {
 	return cmd.Process.Release()
 }
 
-// outlive reports whether the workers of every open request of a sweep go on
-// when this process ends.
+// outlive reports whether the workers of a sweep's open requests go on when this
+// process ends; of one that has none, whether those of its newest plan would.
 func outlive(sn *results.Snapshot) bool {
-	for _, key := range sn.Plan.Keys() {
-		g := sn.Plan.Group(key)
-		if g == nil {
-			continue
-		}
-		if spec, _ := parseLauncher(g.Launcher); spec.Backend == pool.Backend.Name {
-			return false
+	keys := sn.Claimants(sn.Derive())
+	if len(keys) == 0 {
+		if h := sn.Plan.Header(); h != nil {
+			for _, g := range h.Groups {
+				keys = append(keys, cmp.Or(g.Key, results.GroupKey(g.Launcher)))
+			}
 		}
 	}
-	return true
+	return !slices.ContainsFunc(keys, func(key string) bool { return inPool(sn, key) })
+}
+
+// inPool reports whether a request is one of this machine's pool.
+func inPool(sn *results.Snapshot, key string) bool {
+	g := sn.Plan.Group(key)
+	if g == nil {
+		return false
+	}
+	spec, _ := parseLauncher(g.Launcher)
+	return spec.Backend == pool.Backend.Name
 }
 
 // send makes Steps until there is no more to start for now: a submit to a

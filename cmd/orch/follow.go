@@ -341,7 +341,7 @@ func (p *program) followSweep(s *results.Sweep, sn *results.Snapshot, out *dispa
 	}
 	job, err := f.add(p.ctx, jobs, wait, out.Counts.Done+out.Counts.Failed+out.Counts.Cancelled, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; the workers go on, and nothing follows them: type the same command again when there is room for one more job, or orch report %s at the end", err, s.Name)
 	}
 	fmt.Fprintf(p.stdout, "job %s follows the workers, starts more if need be, and at the end writes the report to %s/report/report.html\n", job, s.Path())
 	return nil

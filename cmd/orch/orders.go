@@ -81,7 +81,7 @@ func (p *program) takeBack(s *results.Sweep) error {
 	if err != nil {
 		return err
 	}
-	if !outlive(sn) {
+	if !slices.ContainsFunc(sn.Plan.Keys(), func(key string) bool { return !inPool(sn, key) }) {
 		return nil
 	}
 	d, closeAll := p.dispatcher(s, sn, false)

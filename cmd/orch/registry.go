@@ -170,6 +170,21 @@ func (m *machines) workers(table override.Value) (n, parallel int, known bool, e
 	return n, spec.Parallel, spec.RunTime > 0, nil
 }
 
+// allowed is workers for a request that nobody typed: one that no partition could
+// serve, as far as is known, is none.
+func (m *machines) allowed(table override.Value) (n, parallel int, known bool, err error) {
+	spec, problems := parseLauncher(table)
+	if spec.Backend == slurm.Backend.Name && len(problems) == 0 {
+		cluster, _ := spec.Options["cluster"].(string)
+		if ps, ok := slurm.RememberedPartitions(m.tree.BackendDir(spec.Backend), cluster); ok {
+			if err := slurm.Judge(ps, spec); err != nil {
+				return 0, 0, false, err
+			}
+		}
+	}
+	return m.workers(table)
+}
+
 func (m *machines) close() {
 	for _, l := range m.open {
 		if c, ok := l.(io.Closer); ok {
@@ -185,7 +200,7 @@ func (m *machines) close() {
 func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bool) (*dispatch.Dispatcher, func()) {
 	m := &machines{p: p, tree: s.Tree(), builtIn: trainBuiltIn(basesOf(sn))}
 	d := &dispatch.Dispatcher{
-		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.workers,
+		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.allowed,
 		MayStart: func(spec launcher.Spec) bool { return mayStart || spec.Backend != pool.Backend.Name },
 		Worker: func(key string, spec launcher.Spec) (argv, env []string, err error) {
 			exe, err := os.Executable()

@@ -149,7 +149,7 @@ func TestOnSlurm(t *testing.T) {
 	rig := newSlurmRig(t)
 	t.Run("all", func(t *testing.T) { // at once, and done before the cluster goes down
 		for name, test := range map[string]func(*slurmRig){
-			"doctor": testDoctor, "refused": testRefused, "report": testFollow, "spare": testSpareFollower, "cancel": testCancelFollowed, "wait": testWaitOnSlurm,
+			"doctor": testDoctor, "refused": testRefused, "report": testFollow, "spare": testSpareFollower, "cancel": testCancelFollowed, "wait": testWaitOnSlurm, "moved": testMovedToSlurm,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -279,6 +279,22 @@ func testCancelFollowed(r *slurmRig) {
 	if exists(r.path("c", "report")) {
 		r.t.Error("a cancelled sweep was reported all the same")
 	}
+}
+
+// A sweep that began on this machine goes on on the cluster: submit returns, and
+// what waits there is taken back.
+func testMovedToSlurm(r *slurmRig) {
+	r.run(0, "submit", r.sweep("m", 2, "true"), "--launcher=joblib", "launcher.n_jobs=1")
+	begin := time.Now()
+	out := r.run(0, "submit", r.sweep("m", 4, "sleep 60", `extra = ["--begin=now+600"]`, "workers = 2"))
+	if took := time.Since(begin); !strings.Contains(out, "2 workers asked for") || took > 30*time.Second {
+		r.t.Errorf("submit to the cluster takes %v and says\n%s", took, out)
+	}
+	if n := r.alive("m"); n != 2 {
+		r.t.Errorf("%d workers are in the queue, want 2", n)
+	}
+	r.run(0, "cancel", "m")
+	r.until("an empty queue", func() bool { return r.alive("m") == 0 })
 }
 
 func testWaitOnSlurm(r *slurmRig) {
