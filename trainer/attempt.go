@@ -199,7 +199,11 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 	if err != nil && !errors.Is(err, ErrPreempted) {
 		// Where this line has no room, the run's own had none: a program whose
 		// output meets a full disk fails and cannot say why.
-		if _, full := fmt.Fprintf(log, "orch: %v\n", err); errors.Is(full, syscall.ENOSPC) || errors.Is(full, syscall.EDQUOT) {
+		why := err
+		if c := context.Cause(a.ctx); c != nil && errors.Is(err, context.Canceled) {
+			why = c
+		}
+		if _, full := fmt.Fprintf(log, "orch: %v\n", why); errors.Is(full, syscall.ENOSPC) || errors.Is(full, syscall.EDQUOT) {
 			return &hostError{fmt.Errorf("run %s fails (%v) where its log cannot be written: %w", r.Run.Name, err, full)}
 		}
 	}

@@ -22,12 +22,16 @@ type recorder struct {
 
 var _ Metrics = (*recorder)(nil)
 
+// maxRowMetrics bounds a row, whose line may not be longer than 1 MiB: a program
+// may measure at one step for ever.
+const maxRowMetrics = 1000
+
 // Log implements [Metrics]. Consecutive values of one step become one row.
 func (r *recorder) Log(step int64, name string, value float64) {
 	r.alive()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.row.Metrics) > 0 && r.row.Step != step {
+	if len(r.row.Metrics) > 0 && r.row.Step != step || len(r.row.Metrics) >= maxRowMetrics {
 		r.flush()
 	}
 	r.row.Step = step
@@ -61,6 +65,7 @@ func (r *recorder) Result(name string, value float64) {
 // Checkpoint implements [Metrics]. The rows before it reach the series first:
 // an attempt that resumes here does not measure them again.
 func (r *recorder) Checkpoint(step int64, file string) {
+	r.alive()
 	r.mu.Lock()
 	r.flush()
 	r.worker.series.Flush()
@@ -70,6 +75,10 @@ func (r *recorder) Checkpoint(step int64, file string) {
 		r.worker.Log.Warn().Err(err).Str("run", r.run).Msg("checkpoint not journaled")
 	}
 }
+
+// Alive notes a sign of life that is no row of the series: a value without a
+// step, for instance.
+func (r *recorder) Alive() { r.alive() }
 
 // Usage sets what the run used, as far as its trainer can tell.
 func (r *recorder) Usage(cpuSeconds float64, maxRSS int64) {

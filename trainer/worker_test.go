@@ -214,6 +214,59 @@ func TestGivesUpAfterManyLosses(t *testing.T) {
 	}
 }
 
+// What a program measures without a step, and its checkpoints, are signs of life
+// for launcher.stall; the log says why a run was ended.
+func TestSignsOfLife(t *testing.T) {
+	s := newSweep(t, 2)
+	w := newWorker(s, func(ctx context.Context, r *Run) error {
+		for i := 0; i < 12; i++ {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(300 * time.Millisecond):
+			}
+			if number(r) == 0 {
+				r.Metrics.Checkpoint(int64(i), "c")
+			} else if a, ok := r.Metrics.(interface{ Alive() }); ok {
+				a.Alive()
+			}
+		}
+		return nil
+	})
+	w.Parallel, w.Stall = 2, 1500*time.Millisecond
+	sum, err := w.Run(t.Context(), nil)
+	if err != nil || sum.Runs[results.Done] != 2 {
+		t.Errorf("got %+v, %v, want two runs done", sum, err)
+	}
+}
+
+// A program that measures at one step for ever makes no line that is too long.
+func TestOneStepForEver(t *testing.T) {
+	s := newSweep(t, 1)
+	w := newWorker(s, func(_ context.Context, r *Run) error {
+		for i := range 60_000 {
+			r.Metrics.Log(0, "a.metric.of.some.length", float64(i))
+		}
+		return nil
+	})
+	if sum, err := w.Run(t.Context(), nil); err != nil || sum.Runs[results.Done] != 1 {
+		t.Fatalf("got %+v, %v", sum, err)
+	}
+	files, err := filepath.Glob(filepath.Join(s.Path(), "series", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if len(line) > 1<<20 {
+			t.Errorf("a row has %d bytes, which readers take for damage", len(line))
+		}
+	}
+}
+
 func TestCancelReachesARunningRun(t *testing.T) {
 	s := newSweep(t, 2)
 	started := make(chan string, 2)

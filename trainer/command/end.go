@@ -58,6 +58,9 @@ func (e *end) judge() error {
 	if message == "" {
 		message = e.how() + ", and nothing on its log"
 	}
+	if e.signal != "" && e.signal == e.task.saveSignal {
+		message = "task.checkpoint_signal " + e.signal + " ended it: it has no handler, or not yet, or a shell got the signal (begin the command with exec, or have the shell trap it)"
+	}
 	if e.task.shell && (e.exit == 126 || e.exit == 127) {
 		return fail(results.BadSetup, errors.New(message)) // sh found no such program
 	}

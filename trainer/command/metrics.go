@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"orch/sweep/override"
 	"orch/trainer"
 )
 
@@ -20,6 +21,7 @@ const (
 	maxFinal   = 16 << 20 // a larger metrics.json is not read
 	maxMetrics = 10_000   // different names in one run
 	maxName    = 200      // bytes of a name
+	maxBytes   = 900_000  // of all metrics of a run in its end record: a line of a journal has at most 1 MiB
 	maxDepth   = 16       // nesting of tables
 )
 
@@ -28,6 +30,7 @@ type gathered struct {
 	to      trainer.Metrics
 	dir     string             // the run's folder
 	results map[string]float64 // last value of each name
+	bytes   int                // that these take in a journal, at most
 	step    int64              // of the last row that had one
 	ckpts   int                // how many checkpoints were reported
 	named   *named             // the last one that was named and is not reported yet
@@ -49,8 +52,15 @@ func (g *gathered) set(name string, x float64) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if _, ok := g.results[name]; !ok && len(g.results) >= maxMetrics {
-		return fmt.Errorf("more than %d different metrics", maxMetrics)
+	if _, ok := g.results[name]; !ok {
+		if len(g.results) >= maxMetrics {
+			return fmt.Errorf("more than %d different metrics", maxMetrics)
+		}
+		n := len(override.QuotedValue(name).AppendJSON(nil)) + 32 // a number, and what stands around it
+		if g.bytes+n > maxBytes {
+			return fmt.Errorf("the metrics' names take more than %d bytes in all", maxBytes)
+		}
+		g.bytes += n
 	}
 	if g.results == nil {
 		g.results = map[string]float64{}

@@ -160,6 +160,45 @@ func TestRestartedMetricsFile(t *testing.T) {
 	}
 }
 
+// Programs that write their whole file anew do so under another name, so that
+// nobody sees half of it.
+func TestReplacedMetricsFile(t *testing.T) {
+	dir := t.TempDir()
+	rec := &recorder{}
+	tl := &tailer{g: &gathered{to: rec, dir: dir}}
+	file := filepath.Join(dir, metricsFile)
+	for _, text := range []string{`{"step":1,"x":1}`, `{"step":1,"x":1}` + "\n" + `{"step":2,"x":2}`} {
+		if err := os.WriteFile(file+".tmp", []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".tmp", file); err != nil {
+			t.Fatal(err)
+		}
+		if !tl.poll() {
+			t.Error("poll says that nothing is new")
+		}
+	}
+	tl.end()
+	if tl.g.results["x"] != 2 || tl.g.garbled != 0 {
+		t.Errorf("x = %v, %d garbled, want 2 and none", tl.g.results["x"], tl.g.garbled)
+	}
+}
+
+// The names that are kept fit a line of the journal: a longer one is damage.
+func TestMetricsFitALine(t *testing.T) {
+	g := &gathered{to: &recorder{}}
+	var end results.Record
+	for i := range maxMetrics {
+		name := fmt.Sprintf("%05d%s", i, strings.Repeat("x", 190))
+		if g.set(name, 1.0/float64(3*i+7)) == nil {
+			end.Metrics = append(end.Metrics, results.Metric{Name: name, Value: 1.0 / float64(3*i+7)})
+		}
+	}
+	if n := len(end.Metrics); n < 1000 || n*(195+28) > 1<<20-8<<10 {
+		t.Errorf("%d names of 195 bytes are kept", n)
+	}
+}
+
 func TestCheckpointLines(t *testing.T) {
 	r := newTrial(t, sh(`cd $ORCH_RUN_DIR; echo a > ckpt/a; echo b > "b c"
 		for c in ckpt/a "$PWD/b c" ./ckpt/../ckpt/a ckpt/none ../x /etc/passwd .; do echo '{"step":'$((i=i+1))',"checkpoint":"'$c'","x":1}'; done > $ORCH_METRICS`))

@@ -182,6 +182,9 @@ func (p *process) groupAlive() bool {
 // groupAlive said so just before.
 func (p *process) killGroup() { syscall.Kill(-p.pid, syscall.SIGKILL) }
 
+// signalGroup is killGroup with another signal.
+func (p *process) signalGroup(name string) { syscall.Kill(-p.pid, unix.SignalNum(name)) }
+
 // find returns the file that a command's first word means, as execvp does it,
 // but with the program's own PATH and without its empty and relative entries:
 // what a shared folder holds must not stand in for python3.

@@ -61,9 +61,10 @@ func (p *process) signal(string) { p.proc.Kill() }
 
 func (p *process) signalProgram(string) {}
 
-func (p *process) keepGroup()       {}
-func (p *process) groupAlive() bool { return false }
-func (p *process) killGroup()       {}
+func (p *process) keepGroup()         {}
+func (p *process) groupAlive() bool   { return false }
+func (p *process) killGroup()         {}
+func (p *process) signalGroup(string) {}
 
 func find(name, path string) (string, error) {
 	file, err := exec.LookPath(name)

@@ -130,6 +130,32 @@ func TestCheckpointSignal(t *testing.T) {
 	}
 }
 
+// A shell dies of checkpoint_signal, and the program in it is asked to leave as
+// it would have been without.
+func TestCheckpointSignalOfAShell(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the group is killed with its leader here")
+	}
+	for _, more := range []string{"", "checkpoint_signal = 'usr1'"} {
+		r := newTrial(t, "[task]\nshell = true\n"+more+"\ncommand = '''sh -c 'trap \"\" USR1; trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; exit 0\" TERM; echo ready; while :; do sleep 0.1; done' | cat; true'''")
+		go func() {
+			for !strings.Contains(r.out(), "ready") && t.Context().Err() == nil {
+				time.Sleep(2 * time.Millisecond)
+			}
+			close(r.stop)
+		}()
+		wantFailure(t, r.train(t), results.Preempted)
+		if len(r.rec.ckpts) != 1 {
+			t.Errorf("%q: checkpoints %q, want one; log:\n%s", more, r.rec.ckpts, r.out())
+		}
+	}
+	r := newTrial(t, sh("echo ready; sleep 30", "checkpoint_signal = 'usr1'", "checkpoint_every = '100ms'"))
+	if f := wantFailure(t, r.train(t), results.Failed); !strings.Contains(f.Error(), "task.checkpoint_signal SIGUSR1 ended it") {
+		t.Errorf("a program without a handler: %v", f)
+	}
+}
+
 func TestStopBeforeStart(t *testing.T) {
 	r := newTrial(t, sh("echo started"))
 	close(r.stop)

@@ -25,6 +25,30 @@ type tailer struct {
 // poll reads what is new and reports whether anything was. It is cheap as long
 // as the file does not exist.
 func (t *tailer) poll() bool {
+	if !t.replaced() {
+		return t.read()
+	}
+	grew := t.read() // what was still appended to the old file
+	t.f.Close()
+	t.f, t.off, t.rest, t.skip = nil, 0, nil, false
+	return t.read() || grew
+}
+
+// replaced reports whether another file has the name now: programs that write
+// their whole file anew often do so under a temporary name.
+func (t *tailer) replaced() bool {
+	if t.f == nil {
+		return false
+	}
+	was, err := t.f.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(filepath.Join(t.g.dir, metricsFile))
+	return err == nil && !os.SameFile(was, now)
+}
+
+func (t *tailer) read() bool {
 	if t.f == nil {
 		var f *os.File
 		err := results.Again(func() (err error) {

@@ -92,6 +92,12 @@ func (w *watch) wait(ctx context.Context) reason {
 	for {
 		select {
 		case <-w.p.done:
+			if why == stopped && grace == nil && w.p.groupAlive() {
+				// A shell dies of the signal that was meant for the program in it,
+				// which goes on and knows of nothing.
+				w.p.signalGroup(w.task.stopSignal)
+				grace = time.After(w.task.stopGrace)
+			}
 			return w.rest(ctx, why, grace)
 		case <-done:
 			why, stop, timeout, done, save, saved = cancelled, nil, nil, nil, nil, nil
@@ -105,6 +111,7 @@ func (w *watch) wait(ctx context.Context) reason {
 			why, stop, save, timeout = stopped, nil, nil, nil
 			w.tail.poll()
 			known = w.tail.g.ckpts
+			w.p.keepGroup()
 			w.p.signalProgram(w.task.saveSignal)
 			saved = time.After(w.task.stopGrace)
 			every, slowest = firstPoll, firstPoll
@@ -125,7 +132,11 @@ func (w *watch) wait(ctx context.Context) reason {
 		case now := <-tick.C:
 			every = min(2*every, slowest)
 			tick.Reset(every)
-			if n := length(); w.tail.poll() || n != size {
+			grew := w.tail.poll()
+			if a, ok := w.run.Metrics.(interface{ Alive() }); ok && grew {
+				a.Alive() // for launcher.stall
+			}
+			if n := length(); grew || n != size {
 				size, moved = n, now
 			} else if w.task.stall > 0 && why == byItself && now.Sub(moved) >= w.task.stall {
 				hurry(stalled, "SIGTERM")
