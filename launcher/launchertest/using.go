@@ -119,12 +119,11 @@ func deadlines(f *fixture) {
 func concurrentUse(f *fixture) {
 	const submitters, jobs = 4, 4
 	launchers := []launcher.Launcher{f.l, f.open()}
-	out := f.TempDir()
 	var reqs [submitters * jobs]launcher.Request
 	for i := range reqs {
 		part, args := "exit", []string{"0"}
 		if i%2 == 0 {
-			part, args = "wait", []string{out}
+			part, args = "wait", []string{f.TempDir()} // two would write the same file
 		}
 		reqs[i] = f.request(2, part, args...)
 	}

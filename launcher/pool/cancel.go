@@ -18,8 +18,13 @@ func (p *Pool) stop(j *job, why stop) {
 	if j.stopped == notStopped || why == stopCancel {
 		j.stopped = why
 	}
-	if j.kill != nil {
-		return // asked already
+	if j.kill != nil { // asked already
+		for i := range j.workers {
+			if w := &j.workers[i]; why == stopClose && w.State == launcher.Running {
+				w.child.terminate() // a worker that is asked twice leaves at once
+			}
+		}
+		return
 	}
 	for i := range j.workers {
 		if w := &j.workers[i]; w.State == launcher.Running {

@@ -294,6 +294,27 @@ func TestOrphanOfALostWorker(t *testing.T) {
 	}
 }
 
+// What the programs of a foreground pool had started does not outlive the pool's
+// next look: it would work beside the same runs' next attempts.
+func TestOrphanOfAForegroundPool(t *testing.T) {
+	if !linuxOnly(t) {
+		return
+	}
+	dir := t.TempDir()
+	o := owner{State: t.TempDir(), Req: request(t, "crash-foreground-"+strconv.Itoa(os.Getpid()), 1, "family", dir)}
+	cmd, out := start(t, o)
+	submitted(t, out)
+	until(t, "the family", func() bool { list, _ := filepath.Glob(filepath.Join(dir, "*.pid")); return len(list) == 2 })
+	kill(t, cmd.Process.Pid)
+	cmd.Wait()
+	p := open(t, pool.Options{StateDir: o.State, Grace: 50 * time.Millisecond})
+	var w launcher.Worker
+	until(t, "the worker's end", func() bool { w = jobs(t, p)[0]; return w.State == launcher.Ended })
+	if left := launchertest.Processes(o.Req.Key); len(left) > 0 || !w.End.Proof {
+		t.Errorf("got %+v, left behind: %q", w, left)
+	}
+}
+
 // The kernel kills foreground workers when the thread that started them ends,
 // and Go ends threads: all that are idle, if need be.
 func TestWorkersOutliveThreads(t *testing.T) {

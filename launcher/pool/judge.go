@@ -110,6 +110,11 @@ func (j *judge) search(ctx context.Context, r record, out []launcher.Worker) {
 				w.State, w.End, w.PID = launcher.Running, launcher.End{}, x.pid
 				w.Reason = "found by its environment: the process that started it died"
 			default:
+				// The kernel killed the workers of a foreground pool with their starter,
+				// but not what their programs had started (reap would have).
+				if pass == 0 && !r.Detach && len(killStrays(func(nonce string, n int) bool { return nonce == r.Nonce && n == i })) == 0 {
+					continue
+				}
 				w.End.Proof = false
 				w.Reason += "; what it started still runs"
 			}

@@ -163,6 +163,23 @@ func TestCancelInAHurry(t *testing.T) {
 	}
 }
 
+// Who closes a pool after a Cancel that was cut short asks a second time.
+func TestPoolAsksTwice(t *testing.T) {
+	out := t.TempDir()
+	p := open(t, pool.Options{Grace: 20 * time.Second})
+	req := request(t, "twice-asked", 1, "stubborn", out)
+	req.Argv = []string{"/bin/sh", "-c", `trap 'n=$((n+1)); [ $n -gt 1 ] && exit 7' TERM; touch "$0/ready"; while :; do sleep 0.05; done`, out}
+	submit(t, p, req)
+	until(t, "the worker", func() bool { _, err := os.Stat(filepath.Join(out, "ready")); return err == nil })
+	short, stop := context.WithTimeout(ctx(), 300*time.Millisecond)
+	defer stop()
+	p.Cancel(short, "twice-asked")
+	begin := time.Now()
+	if err := p.Close(); err != nil || time.Since(begin) > 10*time.Second {
+		t.Errorf("Close = %v after %v, want nil at once", err, time.Since(begin))
+	}
+}
+
 // A key names one job for ever, whichever pool asks.
 func TestKeyTwice(t *testing.T) {
 	o := pool.Options{StateDir: t.TempDir()}
