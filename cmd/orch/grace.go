@@ -28,6 +28,26 @@ func graceNote(plan *sweep.Plan) string {
 	return ""
 }
 
+// poolGrace is how long a worker of this machine may take to leave: as long as
+// its programs may take to save, and a moment to seal. 0 if there are none.
+func poolGrace(bases []override.Value) time.Duration {
+	var longest time.Duration
+	for _, b := range bases {
+		if v, ok := b.Get("task"); !ok || v.IsNull() {
+			continue
+		}
+		grace := 10 * time.Second // as in trainer/command
+		if v, ok := b.Get("task.stop_grace"); ok && !v.IsNull() {
+			grace = durationAt(b, "task.stop_grace")
+		}
+		if v, ok := b.Get("task.checkpoint_signal"); ok && !v.IsNull() {
+			grace *= 2
+		}
+		longest = max(longest, grace+5*time.Second)
+	}
+	return longest
+}
+
 // durationAt reads a duration of a table, 0 if there is none.
 func durationAt(table override.Value, key string) time.Duration {
 	v, ok := table.Get(key)

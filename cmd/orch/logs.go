@@ -148,6 +148,7 @@ func (l *logReader) read(path string, mayCome bool) error {
 	defer f.Close()
 	if path != l.path {
 		if l.path != "" {
+			l.rest()
 			fmt.Fprintf(l.p.stderr, "orch: a new attempt: %s\n", path)
 		}
 		l.path, l.at = path, 0
@@ -166,6 +167,19 @@ func (l *logReader) read(path string, mayCome bool) error {
 		return fmt.Errorf("read log: %w", err)
 	}
 	return nil
+}
+
+// rest prints what the attempt before wrote since the last look: its end, which
+// says why there is a new one.
+func (l *logReader) rest() {
+	f, err := os.Open(l.path)
+	if err != nil {
+		return // orch prune removed it
+	}
+	defer f.Close()
+	if _, err := f.Seek(l.at, io.SeekStart); err == nil {
+		io.Copy(l.p.stdout, f)
+	}
 }
 
 // tailStart returns where the last n lines of a file begin.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,6 +78,7 @@ type machines struct {
 	p      *program
 	tree   *results.Tree
 	detach bool
+	grace  time.Duration // that workers of this machine need to let their programs save; 0: the pool's own
 	open   map[string]launcher.Launcher
 
 	builtIn bool // all runs train built-in networks, which can do without GPUs
@@ -96,6 +98,13 @@ func (m *machines) get(ctx context.Context, table override.Value) (launcher.Laun
 			m.p.log.Warn().Str("why", why).Msg("no GPU here: training on the CPU; launcher.require_gpu = true refuses instead")
 		}
 		spec.GPUs = 0
+	}
+	if _, given := spec.Options["grace"]; !given && m.grace > 0 && spec.Backend == pool.Backend.Name {
+		spec.Options = maps.Clone(spec.Options)
+		if spec.Options == nil {
+			spec.Options = map[string]any{}
+		}
+		spec.Options["grace"] = m.grace.String()
 	}
 	key := fmt.Sprint(spec.Backend, spec.Options, spec.GPUsShare)
 	if l, ok := m.open[key]; ok {
@@ -198,7 +207,7 @@ func (m *machines) close() {
 // dispatcher prepares Steps of a sweep. mayStart says whether this process may
 // start workers that live and die with it.
 func (p *program) dispatcher(s *results.Sweep, sn *results.Snapshot, mayStart bool) (*dispatch.Dispatcher, func()) {
-	m := &machines{p: p, tree: s.Tree(), builtIn: trainBuiltIn(basesOf(sn))}
+	m := &machines{p: p, tree: s.Tree(), builtIn: trainBuiltIn(basesOf(sn)), grace: poolGrace(basesOf(sn))}
 	d := &dispatch.Dispatcher{
 		Sweep: s, Snapshot: sn, Launcher: m.get, Workers: m.allowed,
 		MayStart: func(spec launcher.Spec) bool { return mayStart || spec.Backend != pool.Backend.Name },
