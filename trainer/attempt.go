@@ -68,7 +68,7 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 	}
 	if r.Lost >= policy.Lost {
 		err := w.journal.Append(results.Record{Kind: results.RecordEnd, Run: r.Run.ID, Block: full, Class: results.Lost, GiveUp: true,
-			Message: fmt.Sprintf("given up after %d attempts in a row that vanished or had to leave before a new checkpoint; orch retry opens it again", r.Lost)})
+			Message: fmt.Sprintf("given up after %d attempts in a row that vanished or had to leave before a new checkpoint (if its worker's time was up: raise launcher.time, or have it save); orch retry opens it again", r.Lost)})
 		return results.Lost, true, err
 	}
 	actx, cancel := context.WithCancelCause(ctx)

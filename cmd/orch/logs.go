@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,8 +113,17 @@ func (f *found) attemptFolder(want string) (string, error) {
 		return "", usage("run %s has no attempt %q; it has %s", f.st.Run.Name, want, orNone(strings.Join(names, ", ")))
 	case len(names) == 0:
 		return "", nil
-	case f.st.Counted >= 0:
+	case f.st.Counted >= 0 && f.st.State != results.StateFailed:
 		return names[f.st.Counted], nil
+	}
+	if f.st.State != results.StateRunning && f.st.State != results.StateQueued {
+		// A run that is given up ends with an attempt that never began: what it
+		// wrote is in the one before.
+		for _, name := range slices.Backward(names) {
+			if _, err := os.Stat(filepath.Join(f.sweep.AttemptPath(f.st.Run.Name, name), results.LogFile)); err == nil {
+				return name, nil
+			}
+		}
 	}
 	return names[len(names)-1], nil
 }

@@ -79,6 +79,10 @@ func (v *view) queueLines() (lines []string, known bool) {
 		if words == launcher.JustSubmitted && v.atOnce > 0 {
 			continue // the answer is older than what the tree shows
 		}
+		age := age
+		if words == launcher.JustSubmitted { // after the answer
+			age = ""
+		}
 		lines = append(lines, fmt.Sprintf("%d %s in the queue: %s%s", n, plural(n, "worker is", "workers are"), oneLine(cmp.Or(words, "the scheduler gives no reason")), age))
 	}
 	for _, words := range sortedKeys(bad) {

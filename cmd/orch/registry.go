@@ -169,8 +169,8 @@ func (m *machines) workers(table override.Value) (n, parallel int, known bool, e
 	n = 1
 	if s, ok := launcher.As[launcher.Sizer](l); ok {
 		if n, ok = s.Fit(spec.Resources()); !ok {
-			return 0, 0, false, usage("not even one worker with %d CPUs, %d MiB and %d GPUs fits on this machine: lower launcher.threads, launcher.mem or launcher.gpus",
-				spec.CPUs, spec.MemMiB, spec.GPUs)
+			return 0, 0, false, &dispatch.TooBigError{Err: usage("not even one worker with %d CPUs, %d MiB and %d GPUs fits on this machine: lower launcher.threads, launcher.mem or launcher.gpus",
+				spec.CPUs, spec.MemMiB, spec.GPUs)}
 		}
 	}
 	if spec.Workers > 0 {
@@ -187,7 +187,7 @@ func (m *machines) allowed(table override.Value) (n, parallel int, known bool, e
 		cluster, _ := spec.Options["cluster"].(string)
 		if ps, ok := slurm.RememberedPartitions(m.tree.BackendDir(spec.Backend), cluster); ok {
 			if err := slurm.Judge(ps, spec); err != nil {
-				return 0, 0, false, err
+				return 0, 0, false, &dispatch.TooBigError{Err: err}
 			}
 		}
 	}

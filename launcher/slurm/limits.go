@@ -151,14 +151,10 @@ func (s *Slurm) Machine() string {
 	return strings.Join([]string{"slurm", os.Getenv("SLURM_CONF"), s.opt.Bin, s.opt.Cluster}, "\x00")
 }
 
-// Bounds implements [launcher.Bounder]. Before the first Jobs or Submit it may
-// have to take Slurm's default for the cluster's limit.
+// Bounds implements [launcher.Bounder]. It asks for the cluster's limit if it is
+// not known yet, as where another process's answer about the queue served and
+// Jobs was not called: Submit would refuse what is over it.
 func (s *Slurm) Bounds() (job, user int) {
-	s.mu.Lock()
-	l := s.limits
-	s.mu.Unlock()
-	if l.Asked.IsZero() {
-		l, _ = s.remembered()
-	}
+	l := s.ask(context.Background())
 	return cmp.Or(l.MaxArray, defaultMaxArray), cmp.Or(s.opt.MaxUser, DefaultMaxUser)
 }

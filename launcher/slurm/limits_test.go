@@ -56,3 +56,23 @@ func TestRememberedConfig(t *testing.T) {
 		t.Error("limits are remembered after a refusal")
 	}
 }
+
+// Whoever was told of the queue by another process's memory has not called Jobs,
+// and must not size arrays by Slurm's default.
+func TestBoundsAsk(t *testing.T) {
+	bin := t.TempDir()
+	for name, text := range map[string]string{"sbatch": "exit 1", "scontrol": "echo 'MaxArraySize            = 3'"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(Options{Bin: bin, StateDir: filepath.Join(t.TempDir(), "slurm")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if job, _ := s.Bounds(); job != 3 || s.Calls() != 1 {
+			t.Fatalf("Bounds = %d workers a job after %d calls, want 3 after one", job, s.Calls())
+		}
+	}
+}

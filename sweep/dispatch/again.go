@@ -63,6 +63,12 @@ func (d *Dispatcher) again(out *Outcome) error {
 	return nil
 }
 
+// TooBigError is that of Workers for a request that no machine could ever serve.
+type TooBigError struct{ Err error }
+
+func (e *TooBigError) Error() string { return e.Err.Error() }
+func (e *TooBigError) Unwrap() error { return e.Err }
+
 // holdTooBig takes back the grants of runs for which there is no machine with the
 // memory that they would be given, and holds these runs.
 func (d *Dispatcher) holdTooBig(grant map[string]results.Class, out *Outcome, raise func(override.Value) override.Value) error {
@@ -78,8 +84,9 @@ func (d *Dispatcher) holdTooBig(grant map[string]results.Class, out *Outcome, ra
 			_, _, _, err = d.Workers(raise(table))
 			problem[key] = err
 		}
-		if err == nil {
-			continue
+		var big *TooBigError
+		if !errors.As(err, &big) {
+			continue // there is room, or whoever publishes the try hears of the trouble
 		}
 		delete(grant, st.Run.ID)
 		cause := "out of memory, and with more: " + err.Error()

@@ -142,7 +142,7 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 	settled := d.settled(subs, out)
 	keys := d.Snapshot.Plan.Keys()
 	for _, sub := range subs { // of requests that were edited since
-		if sub.Intent == nil || slices.Contains(keys, sub.Intent.Group) || sub.Answer != nil && !sub.Answer.Accepted {
+		if sub.Intent == nil || slices.Contains(keys, sub.Intent.Group) || d.Snapshot.Plan.Group(sub.Intent.Group) == nil || sub.Answer != nil && !sub.Answer.Accepted {
 			continue
 		}
 		if q := d.seen.Queue(sub.Intent.Key); q == nil || !q.Gone {

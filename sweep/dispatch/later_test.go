@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -173,7 +174,7 @@ func TestMoreMemoryThanThereIs(t *testing.T) {
 	s.end(s.asked[0].Key, launcher.End{Cause: launcher.Exited, Proof: true}, "n1", "exit code 0")
 	for i := range 3 {
 		d := f.process(s)
-		d.Workers = func(override.Value) (int, int, bool, error) { return 0, 0, false, fmt.Errorf("too much") }
+		d.Workers = func(override.Value) (int, int, bool, error) { return 0, 0, false, &TooBigError{errors.New("too much")} }
 		out := f.step(d)
 		if out.Due || out.Left != 0 || out.Counts.Failed != 1 || out.Counts.Done != 1 {
 			t.Fatalf("Step %d: due %t, %d left, %+v, want one done and one failed", i, out.Due, out.Left, out.Counts)
@@ -184,5 +185,52 @@ func TestMoreMemoryThanThereIs(t *testing.T) {
 	}
 	if len(s.asked) != 1 {
 		t.Errorf("%d requests, want 1", len(s.asked))
+	}
+}
+
+// Workers that wait for a request that was replaced do not take the places of
+// those of the new one.
+func TestReplacedRequestMakesRoom(t *testing.T) {
+	old := replacedFor
+	replacedFor = 0
+	t.Cleanup(func() { replacedFor = old })
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 4), results.KindPlan)
+	f.step(f.process(s))
+	f.publish(strings.Replace(fmt.Sprintf(onScheduler, 4), "1h", "2h", 1), results.KindPlan)
+	f.step(f.process(s))
+	if !slices.Equal(s.withdrawn, []string{"1"}) || len(s.asked) != 2 {
+		t.Errorf("withdrawn %v, %d requests, want job 1 and the second request", s.withdrawn, len(s.asked))
+	}
+}
+
+// A scheduler that takes two minutes to say "not now" leaves no time for a
+// smaller request; the next Step makes it.
+func TestHalvedInTheNextStep(t *testing.T) {
+	old := limitFirst
+	limitFirst = 300 * time.Millisecond
+	t.Cleanup(func() { limitFirst = old })
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 8), results.KindPlan)
+	sn, err := f.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := f.s.Submit(0, results.Intent{Key: "orch-t-a", Group: sn.Plan.Keys()[0], Backend: "slurm", Workers: 8, By: results.Self()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Record(results.Answer{How: "submit", Limited: true, Reason: "Resource temporarily unavailable"}); err != nil {
+		t.Fatal(err)
+	}
+	d := f.process(s)
+	f.step(d) // notes when it was said
+	if got := s.workers(); len(got) > 0 {
+		t.Fatalf("asked for %v workers at once", got)
+	}
+	time.Sleep(limitFirst)
+	f.step(f.process(s))
+	if got := s.workers(); !slices.Equal(got, []int{4}) {
+		t.Errorf("asked for %v workers, want 4 after 8 were too many", got)
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"orch/sweep/results"
 )
 
-// After a "not now" the next request waits, each time twice as long.
-const (
+// After a "not now" the next request waits, each time twice as long. Tests wait
+// less.
+var (
 	limitFirst = 30 * time.Second
 	limitMost  = 10 * time.Minute
 )

@@ -153,10 +153,10 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 		errs = append(errs, err)
 	}
 	d.count(subs, jobs, out)
-	if err := d.topUp(ctx, subs, jobs, out); err != nil {
+	if err := d.withdraw(ctx, subs, jobs, out); err != nil { // first: there may be room for others then
 		errs = append(errs, err)
 	}
-	if err := d.withdraw(ctx, subs, jobs, out); err != nil {
+	if err := d.topUp(ctx, subs, jobs, out); err != nil {
 		errs = append(errs, err)
 	}
 	if d.seen.Pressing() || time.Since(d.remembered) > rememberEvery { // a loop need not write at every turn

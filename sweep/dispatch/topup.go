@@ -129,7 +129,12 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 	} else if err := d.barrenCheck(key); err != nil {
 		return err
 	}
-	for halved := 0; n > 0; {
+	halved := 0
+	if last := t.last(key); last != nil && last.Answer != nil && last.Answer.Limited && last.Intent.Workers > 1 && last.Intent.Workers <= n {
+		// The scheduler took so long to say no that there was no time for less.
+		n, halved = last.Intent.Workers/2, last.Intent.Halved+1
+	}
+	for n > 0 {
 		k := min(n, most)
 		begin := time.Now()
 		limited, err := t.submit(ctx, key, o, k, halved)
@@ -151,6 +156,16 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 			return nil
 		default:
 			n, halved = k/2, halved+1
+		}
+	}
+	return nil
+}
+
+// last returns the newest submission for a request, nil if there is none.
+func (t *topUp) last(key string) *results.Submission {
+	for _, sub := range slices.Backward(t.subs) {
+		if sub.Intent != nil && sub.Intent.Group == key {
+			return sub
 		}
 	}
 	return nil
@@ -325,19 +340,29 @@ func (t *topUp) nodes(key string) []string {
 // submission were taken back: that they began no run is no sign of trouble.
 func takenBackTag(sub *results.Submission) string { return fmt.Sprintf("taken back %d", sub.Number) }
 
+// replacedFor is how long ago workers must have been asked for that are taken
+// back while others are wanted: a plan that wants them may not be seen yet.
+var replacedFor = time.Minute
+
 // withdraw takes the workers back that have not started when nothing is left to
 // begin, and nothing that runs will have to go on: they would find nothing, and
-// until then stand in the queue.
+// until then stand in the queue. The same holds for those of a request that was
+// replaced by another.
 func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
+	over := true
 	for i := range out.States {
 		st := &out.States[i]
 		if st.State == results.StateQueued || st.State == results.StateRunning && st.Order == nil {
-			return nil
+			over = false
 		}
 	}
+	wanted := d.Snapshot.Claimants(out.States)
 	ids := map[launcher.Launcher][]string{}
 	for _, sub := range subs {
 		if sub.Intent == nil || d.machineOf(sub) == nil {
+			continue
+		}
+		if !over && (slices.Contains(wanted, sub.Intent.Group) || time.Since(sub.Intent.Time) < replacedFor) {
 			continue
 		}
 		l := d.open[sub.Intent.Group].Launcher
@@ -346,6 +371,7 @@ func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, j
 				continue
 			}
 			out.Workers--
+			d.machineOf(sub).users--
 			d.seen.Since(takenBackTag(sub))
 			if !slices.Contains(ids[l], w.Job) {
 				ids[l] = append(ids[l], w.Job)
