@@ -69,7 +69,7 @@ func TestControllerStopped(t *testing.T) {
 			r.done()
 			ids := r.jobs()
 			if len(ids) > 1 {
-				t.Errorf("jobs %v, want one: it was asked for again", ids)
+				t.Errorf("jobs %v, want one: it was asked for again%s", ids, r.describe())
 			}
 			phantoms += len(ids)
 		}

@@ -146,7 +146,7 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 		q.Gone = true
 		d.seen.Forget(absent)
 	default:
-		q.Gone = old != nil && old.Gone || d.seen.Since(absent)-machine.age > patienceAbsent || d.left(sub, machine.age)
+		q.Gone = old != nil && old.Gone || d.seen.Since(absent)-machine.age > patienceAbsent || d.hasLeft(sub, machine.age)
 		if q.Gone {
 			d.seen.Forget(absent)
 		}
@@ -159,10 +159,10 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 // no credential that is more than five minutes from its own clock, munged(8).
 const clockSlack = 10 * time.Minute
 
-// left says of a job that a healthy scheduler does not list that it has left the
+// hasLeft says of a job that a healthy scheduler does not list that it has left the
 // queue: its number was given out so long ago that it would be listed, and none
 // of its workers holds anything. Another process, or host, may have seen its end.
-func (d *Dispatcher) left(sub *results.Submission, age time.Duration) bool {
+func (d *Dispatcher) hasLeft(sub *results.Submission, age time.Duration) bool {
 	if sub.Answer == nil || !sub.Answer.Accepted || sub.Answer.How != "submit" {
 		return false
 	}
