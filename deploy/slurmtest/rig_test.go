@@ -465,7 +465,8 @@ func (r *rig) describe() string {
 	out, _, _ := r.run(r.command("status"))
 	fmt.Fprintf(&b, "%ssqueue:\n%s", out, r.queue())
 	logs, _ := filepath.Glob(filepath.Join(r.tree, "s/subs/*/*.log"))
-	for _, l := range logs[max(0, len(logs)-2):] {
+	said, _ := filepath.Glob(filepath.Join(r.tree, "s/subs/*/*.json"))
+	for _, l := range append(said[max(0, len(said)-6):], logs[max(0, len(logs)-6):]...) {
 		text, _ := os.ReadFile(l)
 		fmt.Fprintf(&b, "%s: %s\n", l, text)
 	}

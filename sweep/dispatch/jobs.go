@@ -194,6 +194,16 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 	return g.by, errors.Join(errs...)
 }
 
+// askedOthers reports whether a machine that others use too was asked in this Step.
+func (d *Dispatcher) askedOthers() bool {
+	for l := range d.said {
+		if _, polite := launcher.As[*launcher.Polite](l); polite {
+			return true
+		}
+	}
+	return false
+}
+
 // settled reports whether no worker of the sweep's can be left and none is
 // needed: then what a scheduler says changes nothing.
 func (d *Dispatcher) settled(subs []*results.Submission, out *Outcome) bool {

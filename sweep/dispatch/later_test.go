@@ -234,3 +234,19 @@ func TestHalvedInTheNextStep(t *testing.T) {
 		t.Errorf("asked for %v workers, want 4 after 8 were too many", got)
 	}
 }
+
+// Workers that begin, do everything and end between the reading of the tree and
+// the scheduler's answer leave nothing to ask for again.
+func TestDoneWhileTheSchedulerAnswers(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 2), results.KindPlan)
+	f.step(f.process(s))
+	s.meanwhile = func() {
+		s.meanwhile = nil
+		f.work(s.asked[0].Key, 0, 2, "n1", results.Done)
+		s.end(s.asked[0].Key, launcher.End{Cause: launcher.Exited, Proof: true}, "n1", "exit code 0")
+	}
+	if out := f.step(f.process(s)); len(s.asked) != 1 || out.Counts.Done != 2 {
+		t.Errorf("%d requests with %d runs done, want one and 2", len(s.asked), out.Counts.Done)
+	}
+}

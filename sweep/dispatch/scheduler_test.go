@@ -29,9 +29,14 @@ type scheduler struct {
 	asked     []launcher.Request
 	withdrawn []string
 	number    int
+
+	meanwhile func() // before Jobs answers
 }
 
 func (s *scheduler) Jobs(context.Context) ([]launcher.Worker, error) {
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
 	return slices.Clone(s.rows), s.deaf
 }
 func (s *scheduler) Cancel(context.Context, ...string) error { return nil }

@@ -143,7 +143,9 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	if err := d.bury(jobs, out); err != nil {
 		errs = append(errs, err)
 	}
-	if out.Closed > 0 {
+	// A scheduler takes its time to answer, and was asked after the tree was read:
+	// workers that it says have ended may have done what seems to wait.
+	if out.Closed > 0 || out.Left > 0 && d.askedOthers() {
 		if _, err := d.Snapshot.Refresh(); err != nil {
 			return nil, err
 		}
