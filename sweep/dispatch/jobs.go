@@ -194,14 +194,11 @@ func (d *Dispatcher) jobs(ctx context.Context, subs []*results.Submission, out *
 	return g.by, errors.Join(errs...)
 }
 
-// askedOthers reports whether a machine that others use too was asked in this Step.
-func (d *Dispatcher) askedOthers() bool {
-	for l := range d.said {
-		if _, polite := launcher.As[*launcher.Polite](l); polite {
-			return true
-		}
-	}
-	return false
+// someEnded reports whether a machine says of a worker of the sweep that it ended.
+func someEnded(subs []*results.Submission, jobs workers) bool {
+	return slices.ContainsFunc(subs, func(sub *results.Submission) bool {
+		return sub.Intent != nil && slices.ContainsFunc(jobs[sub.Intent.Key], func(w launcher.Worker) bool { return w.State == launcher.Ended })
+	})
 }
 
 // settled reports whether no worker of the sweep's can be left and none is

@@ -145,7 +145,7 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 	}
 	// A scheduler takes its time to answer, and was asked after the tree was read:
 	// workers that it says have ended may have done what seems to wait.
-	if out.Closed > 0 || out.Left > 0 && d.askedOthers() {
+	if out.Closed > 0 || out.Left > 0 && someEnded(subs, jobs) {
 		if _, err := d.Snapshot.Refresh(); err != nil {
 			return nil, err
 		}

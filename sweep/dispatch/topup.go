@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"orch/launcher"
@@ -356,13 +357,13 @@ func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, j
 			over = false
 		}
 	}
-	wanted := d.Snapshot.Claimants(out.States)
+	wanted := sync.OnceValue(func() []string { return d.Snapshot.Claimants(out.States) })
 	ids := map[launcher.Launcher][]string{}
 	for _, sub := range subs {
 		if sub.Intent == nil || d.machineOf(sub) == nil {
 			continue
 		}
-		if !over && (slices.Contains(wanted, sub.Intent.Group) || time.Since(sub.Intent.Time) < replacedFor) {
+		if !over && (time.Since(sub.Intent.Time) < replacedFor || slices.Contains(wanted(), sub.Intent.Group)) {
 			continue
 		}
 		l := d.open[sub.Intent.Group].Launcher
