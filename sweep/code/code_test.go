@@ -65,6 +65,51 @@ func TestLookWithoutAnswer(t *testing.T) {
 	}
 }
 
+// A git of before 2018 knows no such status; a file that is staged and then as it
+// was is no change.
+func TestLookWithAnOldGit(t *testing.T) {
+	dir := repository(t, map[string]string{"a.py": "one\n"})
+	real, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	script := "#!/bin/sh\ncase \" $* \" in *\" status \"*) echo 'error: option `porcelain'\"'\"' takes no value' >&2; exit 129;; esac\nexec " + real + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := os.Getenv("PATH")
+	commit := run(t, dir, "rev-parse", "HEAD")
+	for _, old := range []bool{false, true} {
+		t.Setenv("PATH", path)
+		if old {
+			t.Setenv("PATH", bin+":"+path)
+		}
+		if s := Look(t.Context(), dir); s.Commit != commit || s.Dirty || s.Note != "" {
+			t.Errorf("old %v: Look = %+v, want it clean", old, s)
+		}
+		tree(t, dir, map[string]string{"a.py": "two\n"})
+		if s := Look(t.Context(), dir); s.Commit != commit || !s.Dirty || s.Hash == "" || !strings.Contains(string(s.Changes), "two") {
+			t.Errorf("old %v: Look = %+v, want a change", old, s)
+		}
+		run(t, dir, "add", "a.py")
+		tree(t, dir, map[string]string{"a.py": "one\n"})
+		if s := Look(t.Context(), dir); s.Commit != commit || s.Dirty || s.Note != "" {
+			t.Errorf("old %v: Look of what is staged and undone = %+v, want it clean", old, s)
+		}
+		run(t, dir, "reset", "-q")
+	}
+	if s := Look(t.Context(), repositoryWithout(t)); s.Commit != "" || s.Dirty {
+		t.Errorf("Look before the first commit = %+v, want nothing", s)
+	}
+}
+
+func repositoryWithout(t *testing.T) string {
+	dir := t.TempDir()
+	run(t, dir, "init", "-q", ".")
+	return dir
+}
+
 // The user's settings do not narrow where changes are looked for.
 func TestLookFromBelow(t *testing.T) {
 	dir := repository(t, map[string]string{"a.py": "one\n", "sub/b.py": "two\n"})

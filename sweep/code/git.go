@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,11 +31,15 @@ type State struct {
 // files that look like secrets are in Hash but not in Changes.
 func Look(ctx context.Context, dir string) State {
 	var s State
-	rev, err := git(ctx, dir, "rev-parse", "HEAD")
-	if err != nil {
+	commit, clean, err := glance(ctx, dir)
+	s.Commit = commit
+	switch {
+	case commit == "" || clean:
+		return s
+	case err != nil: // it took too long, perhaps; that is not clean
+		s.Dirty, s.Note = true, "all of it: "+err.Error()
 		return s
 	}
-	s.Commit = strings.TrimSpace(string(rev))
 	changed, err := git(ctx, dir, "-c", "diff.relative=false", "diff", "HEAD", "--name-only", "-z")
 	if err == nil && len(changed) == 0 {
 		return s
@@ -44,7 +49,7 @@ func Look(ctx context.Context, dir string) State {
 	if err == nil {
 		diff, err = git(ctx, dir, append(patch, "HEAD")...)
 	}
-	if err != nil { // it took too long, perhaps; that is not clean
+	if err != nil {
 		s.Note = "all of it: " + err.Error()
 		return s
 	}
@@ -72,6 +77,41 @@ func Look(ctx context.Context, dir string) State {
 	return s
 }
 
+// glance asks one git, since starting one takes as long as its answer: for the
+// commit, and whether nothing has changed that git knows of. What seems to have
+// changed may be as in the commit all the same. The commit is "" if there is none;
+// beside one, an error says that it is not known what has changed.
+func glance(ctx context.Context, dir string) (commit string, clean bool, err error) {
+	const oid = "# branch.oid "
+	said, err := git(ctx, dir, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z")
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && !strings.Contains(err.Error(), "not a git repository") {
+		rev, none := git(ctx, dir, "rev-parse", "HEAD")
+		if none != nil {
+			return "", false, none
+		}
+		if exit.ExitCode() == 129 { // git before 2.18 does not know these options
+			err = nil
+		}
+		return strings.TrimSpace(string(rev)), false, err
+	}
+	if err != nil {
+		return "", false, err
+	}
+	clean = true
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(said), "\x00"), "\x00") {
+		if rest, ok := strings.CutPrefix(line, oid); ok {
+			commit = rest
+		} else if !strings.HasPrefix(line, "# ") {
+			clean = false
+		}
+	}
+	if commit == "" || commit == "(initial)" {
+		return "", false, errors.New("no commit yet")
+	}
+	return commit, clean, nil
+}
+
 // patch is the git command that prints changes in the one form that does not
 // depend on the user's settings and that git apply restores to the byte.
 var patch = []string{"-c", "diff.relative=false", "-c", "core.quotePath=true", "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"}
@@ -91,7 +131,10 @@ func gitWith(ctx context.Context, dir string, env []string, in []byte, args ...s
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--no-optional-locks", "-C", dir}, args...)...)
 	cmd.Env = append(append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C"), env...)
 	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if in != nil {
+		cmd.Stdin = bytes.NewReader(in)
+	}
 	if err := cmd.Run(); err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(errs.String()), "\n")
 		return out.Bytes(), fmt.Errorf("git %s: %w: %s", command(args), err, line)
