@@ -116,6 +116,13 @@ var (
 	errStall     = errors.New("stall")
 )
 
+// Graced reports whether a run whose context has ended has the time to save and
+// leave: it took too long or said nothing, and nobody waits for its worker.
+func Graced(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, errTimeout) || errors.Is(cause, errStall)
+}
+
 // watch ends the runs that take too long or say nothing any more.
 func (w *Worker) watch() {
 	if w.Timeout == 0 && w.Stall == 0 {

@@ -96,7 +96,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	if u, ok := r.Metrics.(Usage); ok && why != abandoned {
 		u.Usage(p.end.cpu.Seconds(), p.end.maxRSS)
 	}
-	if why == cancelled || why == abandoned {
+	if why == abandoned || why == cancelled && !trainer.Graced(ctx) {
 		w.tail.close()
 		return ctx.Err()
 	}
@@ -105,6 +105,9 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	g.final()
 	missing, err := g.fromLog(log, t.patterns)
 	g.report()
+	if why == cancelled {
+		return ctx.Err()
+	}
 	if err != nil && p.end.exit == 0 && p.end.signal == "" && why == byItself {
 		return badSetup(err) // of the disk: the worker leaves, and the run is tried again
 	}

@@ -102,8 +102,9 @@
 // Asked to leave (preemption, the allocation's end, Ctrl-C), the program's
 // whole process group gets stop_signal ("SIGTERM") and has stop_grace ("10s")
 // to write a checkpoint into $ORCH_CKPT_DIR (under a name ending in .tmp until
-// it is complete). It should then exit with another code than 0: a program that owes something, leaves all of it and exits with
-// 0 is believed to be done.
+// it is complete). It should then exit with another code than 0: a program that
+// owes something, leaves all of it and exits with 0 is believed to be done. A run
+// that takes too long or falls silent gets SIGTERM and has as long.
 //
 // A program that saves when it is told to, and goes on, gets checkpoint_signal =
 // "SIGUSR1" first, it alone and not its children, which such a signal would kill.

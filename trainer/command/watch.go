@@ -101,7 +101,14 @@ func (w *watch) wait(ctx context.Context) reason {
 			return w.rest(ctx, why, grace)
 		case <-done:
 			why, stop, timeout, done, save, saved = cancelled, nil, nil, nil, nil, nil
-			kill()
+			switch {
+			case !trainer.Graced(ctx):
+				kill()
+			case grace == nil && last == nil: // else it has been asked already
+				w.p.keepGroup()
+				w.p.signal("SIGTERM")
+				grace = time.After(w.task.stopGrace)
+			}
 		case <-stop:
 			if w.task.saveSignal == "" {
 				hurry(stopped, w.task.stopSignal)
@@ -179,7 +186,7 @@ func (w *watch) rest(ctx context.Context, why reason, grace <-chan time.Time) re
 	if why == cancelled {
 		done = nil
 	}
-	if grace == nil || why == cancelled {
+	if grace == nil {
 		kill()
 	}
 	for ask := firstAsk; w.p.groupAlive(); ask = min(2*ask, lastAsk) {
