@@ -167,15 +167,22 @@ func (x *expander) noteTwice(n int) {
 		return
 	}
 	var without []string
+	list := "" // what may have been meant as one value: Slurm has lists of partitions
 	for _, a := range x.plan.Axes {
 		if len(a.Values) > 1 && x.vol.coversKey(strings.SplitN(a.Key, "@", 2)[0]) {
 			without = append(without, a.Key)
+			if strings.HasPrefix(a.Key, "launcher.") {
+				var words []string
+				for _, v := range a.Values {
+					words = append(words, v.Text())
+				}
+				list = fmt.Sprintf("; as one value with commas it is written '%s=\"%s\"'", a.Key, strings.Join(words, ","))
+			}
 		}
 	}
 	why := "the same config comes up more than once"
 	if len(without) > 0 {
-		list := strings.Join(without, " and ")
-		why = fmt.Sprintf("%s changes no result, so it is no part of a run's identity; volatile = [\"!%s\"] makes it one", list, without[0])
+		why = fmt.Sprintf("%s changes no result, so it is no part of a run's identity; volatile = [\"!%s\"] makes it one%s", strings.Join(without, " and "), without[0], list)
 	}
 	x.note("%s left out as repetitions of others: %s", countRuns(n, "is", "are"), why)
 }
