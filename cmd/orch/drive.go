@@ -153,27 +153,18 @@ func inPool(sn *results.Snapshot, key string) bool {
 	return spec.Backend == pool.Backend.Name
 }
 
-// send makes Steps until there is no more to start for now: a submit to a
-// scheduler returns as soon as it has answered.
+// send makes one Step, which asks for all the workers that there is room for now:
+// a submit to a scheduler returns as soon as it has answered.
 func (p *program) send(s *results.Sweep, sn *results.Snapshot) (*dispatch.Outcome, error) {
 	d, closeAll := p.dispatcher(s, sn, true)
 	defer closeAll()
 	d.Insist = true
-	for started := 0; ; {
-		out, err := d.Step(p.ctx)
-		before := started
-		if out != nil {
-			started += out.Started
-			out.Started = started
-		}
-		if err != nil {
-			return out, err
-		}
-		for _, n := range out.Notes {
-			fmt.Fprintf(p.stderr, "orch: %s\n", oneLine(n))
-		}
-		if out.Started == before {
-			return out, nil
-		}
+	out, err := d.Step(p.ctx)
+	if err != nil {
+		return out, err
 	}
+	for _, n := range out.Notes {
+		fmt.Fprintf(p.stderr, "orch: %s\n", oneLine(n))
+	}
+	return out, nil
 }

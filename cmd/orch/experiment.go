@@ -145,8 +145,8 @@ func readSweepFile(path string) (compose.Primary, error) {
 	return compose.Primary{Path: filepath.ToSlash(path), Text: b}, nil
 }
 
-// expand composes and expands. fallback names the sweep where nothing else does.
-func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []string, multirun bool, fallback string) (*experiment, error) {
+// expand composes and expands.
+func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []string, multirun bool) (*sweep.Plan, error) {
 	source, err := p.sourceFor(c, primary)
 	if err != nil {
 		return nil, err
@@ -160,10 +160,13 @@ func (p *program) expand(c *cli.Context, primary compose.Primary, overrides []st
 		Launcher: defaultLauncher, Checker: checkConfig, MaxRuns: c.Int("max-runs"), AllowEmpty: c.Bool("allow-empty"),
 	}
 	plan, err := sweep.Expand(req)
-	if err != nil {
-		return nil, asUsage(err)
-	}
-	x := &experiment{plan: plan, name: plan.Name, source: primary.Text}
+	return plan, asUsage(err)
+}
+
+// settle judges a plan by what sweep does not know, and gives it and its runs
+// their names in the tree. fallback names the sweep where nothing else does.
+func (p *program) settle(c *cli.Context, plan *sweep.Plan, source []byte, fallback string) (*experiment, error) {
+	x := &experiment{plan: plan, name: plan.Name, source: source}
 	if n := c.String("name"); n != "" {
 		x.name = n
 	}

@@ -103,7 +103,11 @@ func (p *program) plan(c *cli.Context) error {
 	if c.IsSet("show") {
 		args, run = splitRun(args, run)
 	}
-	x, err := p.expand(c, primary, args, true, fileSweepName(path))
+	plan, err := p.expand(c, primary, args, true)
+	if err != nil {
+		return err
+	}
+	x, err := p.settle(c, plan, primary.Text, fileSweepName(path))
 	if err != nil {
 		return err
 	}

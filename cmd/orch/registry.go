@@ -11,10 +11,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"orch/launcher"
 	"orch/launcher/pool"
 	"orch/launcher/slurm"
 	"orch/report"
+	"orch/sweep"
 	"orch/sweep/dispatch"
 	"orch/sweep/override"
 	"orch/sweep/results"
@@ -69,6 +72,7 @@ func parseLauncher(table override.Value) (launcher.Spec, []error) {
 	if !ok {
 		m = map[string]any{}
 	}
+	maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil }) // launcher.timeout=null: without
 	return backends.ParseSpec(m)
 }
 
@@ -124,13 +128,20 @@ func (m *machines) get(ctx context.Context, table override.Value) (launcher.Laun
 	return l, spec, nil
 }
 
-// ask begins to ask the machines of resource requests that others use too what
-// runs there, which the first Step needs to know. What it returns gives up.
-func (m *machines) ask(groups []results.Group) (stop func()) {
-	ctx, cancel := context.WithCancel(m.p.ctx)
+// askAhead begins to ask the machines of a plan's requests that others use too
+// what runs there, which the first Step needs to know: until then there is enough
+// to do. What it returns gives up. Without a results tree yet, in which launchers
+// remember the cluster's limits, there would be more to ask: then it does not begin.
+func (p *program) askAhead(c *cli.Context, plan *sweep.Plan) (stop func()) {
+	tree, err := results.Open(resultsRoot(c))
+	if err != nil {
+		return func() {} // told by who needs it
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	m := &machines{p: p, tree: tree}
 	var asked []*launcher.Memory
 	var answers []<-chan struct{}
-	for _, g := range groups {
+	for _, g := range plan.Groups {
 		if spec, _ := parseLauncher(g.Launcher); spec.Backend == pool.Backend.Name {
 			continue
 		}
@@ -148,6 +159,8 @@ func (m *machines) ask(groups []results.Group) (stop func()) {
 		for _, done := range answers {
 			<-done
 		}
+		m.close()
+		tree.Close()
 	}
 }
 

@@ -44,7 +44,14 @@ func (p *program) submit(c *cli.Context) error {
 			return usage("%s: orch submit takes one sweep file, and after it KEY=VALUE: submit the files one after the other", word)
 		}
 	}
-	x, err := p.expand(c, primary, c.Args().Tail(), true, fileSweepName(path))
+	plan, err := p.expand(c, primary, c.Args().Tail(), true)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("dry-run") {
+		defer p.askAhead(c, plan)()
+	}
+	x, err := p.settle(c, plan, primary.Text, fileSweepName(path))
 	if err != nil {
 		return err
 	}
@@ -81,7 +88,6 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
-	defer m.ask(x.plan.Groups)()
 	from := provenance()
 	from.Data = dataOf(x.plan.Bases, from.Dir)
 	o := dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes, Source: x.source, Workers: m.workers}

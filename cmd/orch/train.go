@@ -30,7 +30,12 @@ func (p *program) train(c *cli.Context) error {
 		return p.printConfig(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice())
 	}
 	provenance := p.lookAround()
-	x, err := p.expand(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice(), c.Bool("multirun"), "train")
+	plan, err := p.expand(c, compose.Primary{Name: c.String("config-name")}, c.Args().Slice(), c.Bool("multirun"))
+	if err != nil {
+		return err
+	}
+	defer p.askAhead(c, plan)()
+	x, err := p.settle(c, plan, nil, "train")
 	if err != nil {
 		return err
 	}
