@@ -98,6 +98,12 @@ func TestLookWithAnOldGit(t *testing.T) {
 			t.Errorf("old %v: Look of what is staged and undone = %+v, want it clean", old, s)
 		}
 		run(t, dir, "reset", "-q")
+		tree(t, dir, map[string]string{"a.py": "two\n", "sub dir/.env": "KEY=1\n"})
+		run(t, dir, "add", "-A", "-f")
+		if s := Look(t.Context(), filepath.Join(dir, "sub dir")); s.Note != "1 files that look like secrets" || strings.Contains(string(s.Changes), "KEY") || !strings.Contains(string(s.Changes), "two") {
+			t.Errorf("old %v: Look = %+v", old, s)
+		}
+		run(t, dir, "reset", "-q", "--hard")
 	}
 	if s := Look(t.Context(), repositoryWithout(t)); s.Commit != "" || s.Dirty {
 		t.Errorf("Look before the first commit = %+v, want nothing", s)

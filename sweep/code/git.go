@@ -31,32 +31,27 @@ type State struct {
 // files that look like secrets are in Hash but not in Changes.
 func Look(ctx context.Context, dir string) State {
 	var s State
-	commit, clean, err := glance(ctx, dir)
+	commit, changed, err := glance(ctx, dir)
 	s.Commit = commit
-	switch {
-	case commit == "" || clean:
-		return s
-	case err != nil: // it took too long, perhaps; that is not clean
-		s.Dirty, s.Note = true, "all of it: "+err.Error()
+	if commit == "" || err == nil && len(changed) == 0 {
 		return s
 	}
-	changed, err := git(ctx, dir, "-c", "diff.relative=false", "diff", "HEAD", "--name-only", "-z")
-	if err == nil && len(changed) == 0 {
-		return s
-	}
-	s.Dirty = true
 	var diff []byte
 	if err == nil {
 		diff, err = git(ctx, dir, append(patch, "HEAD")...)
 	}
-	if err != nil {
-		s.Note = "all of it: " + err.Error()
+	if err != nil { // it took too long, perhaps; that is not clean
+		s.Dirty, s.Note = true, "all of it: "+err.Error()
 		return s
 	}
+	if len(diff) == 0 { // staged, and then as it was
+		return s
+	}
+	s.Dirty = true
 	sum := sha256.Sum256(diff)
 	s.Hash = hex.EncodeToString(sum[:])
 	var notes, left []string
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(changed), "\x00"), "\x00") {
+	for _, name := range changed {
 		if secret(name) {
 			left = append(left, ":(top,exclude,literal)"+name)
 		}
@@ -78,38 +73,51 @@ func Look(ctx context.Context, dir string) State {
 }
 
 // glance asks one git, since starting one takes as long as its answer: for the
-// commit, and whether nothing has changed that git knows of. What seems to have
-// changed may be as in the commit all the same. The commit is "" if there is none;
-// beside one, an error says that it is not known what has changed.
-func glance(ctx context.Context, dir string) (commit string, clean bool, err error) {
-	const oid = "# branch.oid "
+// commit, "" if there is none, and for the names of files that have changed, or
+// seem to have. Beside a commit, an error says that these are not known.
+func glance(ctx context.Context, dir string) (commit string, changed []string, err error) {
 	said, err := git(ctx, dir, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z")
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && !strings.Contains(err.Error(), "not a git repository") {
-		rev, none := git(ctx, dir, "rev-parse", "HEAD")
-		if none != nil {
-			return "", false, none
-		}
-		if exit.ExitCode() == 129 { // git before 2.18 does not know these options
-			err = nil
-		}
-		return strings.TrimSpace(string(rev)), false, err
+	switch {
+	case err == nil:
+		return readStatus(string(said))
+	case !errors.As(err, &exit) || strings.Contains(err.Error(), "not a git repository"):
+		return "", nil, err
 	}
-	if err != nil {
-		return "", false, err
+	rev, none := git(ctx, dir, "rev-parse", "HEAD")
+	if none != nil {
+		return "", nil, none
 	}
-	clean = true
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(said), "\x00"), "\x00") {
-		if rest, ok := strings.CutPrefix(line, oid); ok {
+	if exit.ExitCode() == 129 { // git before 2.18 does not know these options
+		if said, err = git(ctx, dir, "-c", "diff.relative=false", "diff", "HEAD", "--name-only", "-z"); err == nil && len(said) > 0 {
+			changed = strings.Split(strings.TrimSuffix(string(said), "\x00"), "\x00")
+		}
+	}
+	return strings.TrimSpace(string(rev)), changed, err
+}
+
+// readStatus reads what git status --porcelain=v2 -z says: headers, and a line for
+// each changed file, of which the last field is its name (git-status(1)).
+func readStatus(said string) (commit string, changed []string, err error) {
+	fields := map[byte]int{'1': 9, 'u': 11} // changed; unmerged. Renames ('2') are not asked for
+	for line := range strings.SplitSeq(strings.TrimSuffix(said, "\x00"), "\x00") {
+		if rest, ok := strings.CutPrefix(line, "# branch.oid "); ok {
 			commit = rest
-		} else if !strings.HasPrefix(line, "# ") {
-			clean = false
 		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		f := strings.SplitN(line, " ", max(fields[line[0]], 1))
+		if len(f) < 9 {
+			err = fmt.Errorf("git status says %.100q", line)
+			continue
+		}
+		changed = append(changed, f[len(f)-1])
 	}
-	if commit == "" || commit == "(initial)" {
-		return "", false, errors.New("no commit yet")
+	if commit == "(initial)" {
+		commit = ""
 	}
-	return commit, clean, nil
+	return commit, changed, err
 }
 
 // patch is the git command that prints changes in the one form that does not
