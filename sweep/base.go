@@ -43,8 +43,17 @@ func (x *expander) inVariant(b *planBlock, w *walker, err error) error {
 	if len(text) == 0 {
 		return err
 	}
-	return fmt.Errorf("with %s: %w", strings.Join(text, " "), err)
+	return &variantError{strings.Join(text, " "), err}
 }
+
+// variantError is one of some options of composed axes.
+type variantError struct {
+	with string
+	err  error
+}
+
+func (e *variantError) Error() string { return "with " + e.with + ": " + e.err.Error() }
+func (e *variantError) Unwrap() error { return e.err }
 
 // build composes the config of a point and finds out how the runs that share
 // its composed axes differ.

@@ -54,7 +54,12 @@ func (p *problems) add(err error) {
 		}
 		return
 	}
-	p.addAs(err.Error(), err)
+	key := err.Error()
+	var v *variantError
+	if errors.As(err, &v) {
+		key = v.err.Error() // what is wrong with every option alike is said of the first
+	}
+	p.addAs(key, err)
 }
 
 func (p *problems) addAs(key string, err error) {

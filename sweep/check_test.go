@@ -158,3 +158,12 @@ func TestProblemsAreCounted(t *testing.T) {
 		t.Errorf("error %v, want ten problems and a count of 15 more", err)
 	}
 }
+
+// What is wrong with every option alike is said once.
+func TestUnknownKeyOfManyModels(t *testing.T) {
+	_, err := Expand(file("defaults = [\"train\"]\n[sweep]\nmodel = [\"net2\", \"net5\", \"net7\"]\n", "training.epoch=2"))
+	var all *Problems
+	if !errors.As(err, &all) || len(all.Errs) != 1 {
+		t.Errorf("error %v, want one problem", err)
+	}
+}
