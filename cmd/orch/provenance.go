@@ -38,15 +38,17 @@ func (p *program) lookAround() (provenance func() scene) {
 // because there is no git or no work tree, stays empty.
 func (p *program) provenance(dir string) scene {
 	pr := results.Provenance{Time: time.Now().UTC().Truncate(time.Second), Command: p.args, Orch: version + " " + commit(), Go: runtime.Version(), Dir: dir}
-	pr.Host, _ = os.Hostname()
 	if dir == "" {
 		pr.Dir, _ = os.Getwd()
 	}
+	look := make(chan code.State, 1)
+	go func() { look <- code.Look(p.ctx, pr.Dir) }()
+	pr.Host, _ = os.Hostname()
 	if u, err := user.Current(); err == nil {
 		pr.User = u.Username
 	}
 	pr.Binary = binaryID()
-	state := code.Look(p.ctx, pr.Dir)
+	state := <-look
 	pr.Commit, pr.Dirty, pr.DirtyHash, pr.DirtyNote = state.Commit, state.Dirty, state.Hash, state.Note
 	return scene{pr, state.Changes}
 }

@@ -88,11 +88,12 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
-	from := provenance()
-	from.Data = dataOf(x.plan.Bases, from.Dir)
-	o := dispatch.Publication{Kind: kind, Provenance: from.Provenance, Changes: from.changes, Source: x.source, Workers: m.workers}
-	p.copyCode(&o, s, from.Dir, x.plan.Bases)
-	pub, err := dispatch.Publish(s, x.plan, o)
+	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Source: x.source, Workers: m.workers, Late: func(o *dispatch.Publication) {
+		from := provenance()
+		from.Data = dataOf(x.plan.Bases, from.Dir)
+		o.Provenance, o.Changes = from.Provenance, from.changes
+		p.copyCode(o, s, from.Dir, x.plan.Bases)
+	}})
 	m.close()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"orch/sweep"
@@ -30,6 +31,11 @@ type Publication struct {
 	// how many runs each executes at a time, for the sizes of blocks; known
 	// says whether the request states how long a run takes.
 	Workers func(table override.Value) (workers, parallel int, known bool, err error)
+
+	// Late, which may be nil, fills in for [Publish] the provenance, the changes and the code when
+	// they are needed: what finds them out may take until then. It is called again
+	// if someone else publishes first.
+	Late func(*Publication)
 
 	launcher func(table override.Value) override.Value // of a retry: changes the request
 }
@@ -82,7 +88,12 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	}
 	pub := &Published{}
 	h := plan.Header()
-	h.Kind, h.Provenance, h.Changes = o.Kind, o.Provenance, o.Changes
+	h.Kind = o.Kind
+	late := sync.OnceFunc(func() {
+		if o.Late != nil {
+			o.Late(&o)
+		}
+	})
 	for k := range h.Groups {
 		h.Groups[k].Key = results.GroupKey(h.Groups[k].Launcher)
 	}
@@ -120,6 +131,7 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		switch st.State {
 		case results.StateDone:
 			pub.Done++
+			late()
 			if o.otherCode(&st) {
 				pub.OtherCode++
 			}
@@ -160,6 +172,8 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	for at, key := range adopt {
 		h.Adopts = append(h.Adopts, results.Adoption{Segment: at[0], Group: at[1], Key: key})
 	}
+	late()
+	h.Provenance, h.Changes = o.Provenance, o.Changes
 	if o.Code != nil {
 		code, err := o.Code()
 		if err != nil {
