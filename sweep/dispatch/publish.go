@@ -32,9 +32,9 @@ type Publication struct {
 	// says whether the request states how long a run takes.
 	Workers func(table override.Value) (workers, parallel int, known bool, err error)
 
-	// Late, which may be nil, fills in for [Publish] the provenance, the changes and the code when
-	// they are needed: what finds them out may take until then. It is called again
-	// if someone else publishes first.
+	// Late, which may be nil, fills in for [Publish] the provenance, the changes and
+	// the code when they are needed: what finds them out may take until then. It is
+	// called again if someone else publishes first.
 	Late func(*Publication)
 
 	launcher func(table override.Value) override.Value // of a retry: changes the request
