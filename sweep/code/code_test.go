@@ -110,6 +110,29 @@ func TestLookWithAnOldGit(t *testing.T) {
 	}
 }
 
+// Both sides of a merge that is not finished count as changed.
+func TestLookInAMerge(t *testing.T) {
+	dir := repository(t, map[string]string{"a b.py": "one\n"})
+	base := run(t, dir, "rev-parse", "--abbrev-ref", "HEAD")
+	run(t, dir, "checkout", "-q", "-b", "other")
+	tree(t, dir, map[string]string{"a b.py": "two\n"})
+	run(t, dir, "commit", "-q", "-a", "-m", "two")
+	run(t, dir, "checkout", "-q", base)
+	tree(t, dir, map[string]string{"a b.py": "three\n"})
+	run(t, dir, "commit", "-q", "-a", "-m", "three")
+	merge := exec.Command("git", "-C", dir, "-c", "user.name=n", "-c", "user.email=e@x", "merge", "-q", "other")
+	if out, err := merge.CombinedOutput(); err == nil {
+		t.Fatalf("git merge went well: %s", out)
+	}
+	commit, changed, err := glance(t.Context(), dir)
+	if err != nil || commit == "" || !slices.Equal(changed, []string{"a b.py"}) {
+		t.Errorf("glance = %q, %q, %v", commit, changed, err)
+	}
+	if s := Look(t.Context(), dir); !s.Dirty || s.Hash == "" || !strings.Contains(string(s.Changes), "three") {
+		t.Errorf("Look = %+v, want the merge's state", s)
+	}
+}
+
 func repositoryWithout(t *testing.T) string {
 	dir := t.TempDir()
 	run(t, dir, "init", "-q", ".")
