@@ -133,6 +133,14 @@ func (m *machines) get(ctx context.Context, table override.Value) (launcher.Laun
 // to do. What it returns gives up. Without a results tree yet, in which launchers
 // remember the cluster's limits, there would be more to ask: then it does not begin.
 func (p *program) askAhead(c *cli.Context, plan *sweep.Plan) (stop func()) {
+	ours := func(g results.Group) bool {
+		spec, _ := parseLauncher(g.Launcher)
+		return spec.Backend == pool.Backend.Name
+	}
+	shared := slices.DeleteFunc(slices.Clone(plan.Groups), ours)
+	if len(shared) == 0 {
+		return func() {}
+	}
 	tree, err := results.Open(resultsRoot(c))
 	if err != nil {
 		return func() {} // told by who needs it
@@ -141,10 +149,7 @@ func (p *program) askAhead(c *cli.Context, plan *sweep.Plan) (stop func()) {
 	m := &machines{p: p, tree: tree}
 	var asked []*launcher.Memory
 	var answers []<-chan struct{}
-	for _, g := range plan.Groups {
-		if spec, _ := parseLauncher(g.Launcher); spec.Backend == pool.Backend.Name {
-			continue
-		}
+	for _, g := range shared {
 		l, _, err := m.get(ctx, g.Launcher)
 		if err != nil {
 			continue // told by who needs it
