@@ -203,7 +203,9 @@ func (p *program) rm(c *cli.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		if err := tree.Remove(s.Name); err != nil {
+		if err := tree.Remove(s.Name); errors.Is(err, results.ErrInUse) {
+			fmt.Fprintf(p.stderr, "orch: %v\n", err) // the sweep is gone all the same
+		} else if err != nil {
 			errs = append(errs, err)
 			continue
 		}

@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Waste is something below runs/ or code/ that a sweep does not need any more:
@@ -138,7 +141,7 @@ func (s *Sweep) Prune(w Waste) error {
 		temp := codeFolder + "/" + tempPrefix + randomHex(8)
 		err := s.dir.Rename(w.Path, temp)
 		if err == nil {
-			err = s.dir.RemoveAll(temp)
+			err = removeAll(s.dir, temp)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another prune was first
 			return fmt.Errorf("prune %s: %w", w.Path, err)
@@ -149,7 +152,7 @@ func (s *Sweep) Prune(w Waste) error {
 	if w.Path != attempt && w.Path != attempt+"/"+CheckpointsDir || path.Dir(path.Dir(attempt)) != "runs" || !attemptName.MatchString(w.Attempt) {
 		return fmt.Errorf("prune %q: not the folder of an attempt", w.Path)
 	}
-	if err := s.dir.RemoveAll(w.Path); err != nil {
+	if err := removeAll(s.dir, w.Path); err != nil {
 		return fmt.Errorf("prune %s: %w", w.Path, err)
 	}
 	return nil
@@ -165,7 +168,8 @@ const removedPrefix = ".removed-"
 
 // Remove removes a sweep with everything in it. It is renamed first, so that it
 // is gone at once and as a whole for everyone. The caller has made sure that no
-// worker is alive.
+// worker is alive. [ErrInUse] says that the sweep is gone, but not yet all of
+// its bytes.
 func (t *Tree) Remove(name string) error {
 	if err := CheckSweepName(name); err != nil {
 		return err
@@ -193,8 +197,33 @@ func (t *Tree) sweepUp() error {
 	errs := []error{err}
 	for _, n := range names {
 		if strings.HasPrefix(n, removedPrefix) {
-			errs = append(errs, t.root.RemoveAll(n))
+			err := removeAll(t.root, n)
+			if errors.Is(err, ErrInUse) {
+				err = fmt.Errorf("%s: %w; the next removal deletes the rest", filepath.Join(t.path, n), err)
+			}
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ErrInUse: another process still makes or holds files in a folder that is
+// being removed.
+var ErrInUse = errors.New("another process still has files in it")
+
+// removeAll removes a folder that others may still write into: a collector that
+// opened the sweep before has the tables of its fold to write. What it makes
+// between the listing and the rmdir shows as a folder that is not empty. So
+// does, on NFS, a file that it holds open.
+func removeAll(dir *os.Root, name string) error {
+	wait := time.Millisecond
+	for range 12 { // 4 s: a fold of 100,000 runs is written in less
+		err := dir.RemoveAll(name)
+		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.EBUSY) {
+			return err
+		}
+		time.Sleep(wait)
+		wait *= 2
+	}
+	return ErrInUse
 }

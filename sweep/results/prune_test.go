@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // touch writes a file into a sweep's folder.
@@ -215,6 +217,50 @@ func TestRemove(t *testing.T) {
 	for _, e := range entries {
 		if e.Name() != settingsFile {
 			t.Errorf("Remove left %s", e.Name())
+		}
+	}
+}
+
+// A collector that opened the sweep before its removal writes its tables into
+// the renamed folder: what it makes between the listing and the rmdir must not
+// be an error of the removal.
+func TestRemoveBesideACollector(t *testing.T) {
+	for range 30 {
+		s := newSweep(t, 3, 1, true)
+		collected, err := s.Collected()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer collected.Close()
+		var writer sync.WaitGroup
+		started := make(chan struct{})
+		writer.Go(func() {
+			for i := range 200 {
+				f, err := collected.Create(fmt.Sprintf(".t-%d", i))
+				if err != nil {
+					return // the folder is gone
+				}
+				f.Close()
+				if i == 10 {
+					close(started)
+				}
+				time.Sleep(20 * time.Microsecond) // a fold does more than create files
+			}
+		})
+		<-started
+		err = s.Tree().Remove("s")
+		writer.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := os.ReadDir(s.Tree().Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Name() != settingsFile {
+				t.Errorf("Remove left %s", e.Name())
+			}
 		}
 	}
 }
