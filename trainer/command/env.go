@@ -56,7 +56,7 @@ func valuesOf(r *trainer.Run) values {
 // what the worker adds, [task.env].
 func (t *task) environment(r *trainer.Run, dir string, inherited []string) ([]string, error) {
 	vals := valuesOf(r)
-	e := &environ{at: make(map[string]int, len(inherited)+32)}
+	e := &environ{list: make([]string, 0, len(inherited)+32), at: make(map[string]int, len(inherited)+32)}
 	e.set("PYTHONUNBUFFERED", "1")
 	e.set("WANDB_RUN_GROUP", r.Sweep)
 	e.set("WANDB_NAME", r.Name)
