@@ -86,8 +86,12 @@ func (d *doctor) controller(f slurm.Facts) {
 	if f.Answer > 5*time.Second {
 		state, fix = warn, "it is slow: orch asks it less often by itself"
 	}
-	d.say(state, "controller", fix, "cluster %s answers in %s; arrays up to %s, jobs are forgotten %s s after their end, processes tracked by %s",
-		f.Config["ClusterName"], f.Answer.Round(time.Millisecond), f.Config["MaxArraySize"], strings.TrimSuffix(f.Config["MinJobAge"], " sec"), f.Config["ProctrackType"])
+	arrays := "arrays up to " + f.Config["MaxArraySize"]
+	if f.Config["MaxArraySize"] == "0" {
+		arrays = "no arrays, so each worker is a job of its own"
+	}
+	d.say(state, "controller", fix, "cluster %s answers in %s; %s, jobs are forgotten %s s after their end, processes tracked by %s",
+		f.Config["ClusterName"], f.Answer.Round(time.Millisecond), arrays, strings.TrimSuffix(f.Config["MinJobAge"], " sec"), f.Config["ProctrackType"])
 	if f.Config["ProctrackType"] == "proctrack/pgid" {
 		d.say(warn, "controller", "nothing to do: orch waits until silence proves a worker dead", "processes that leave their group outlive a job here (proctrack/pgid)")
 	}

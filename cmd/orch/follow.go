@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -224,7 +225,7 @@ func (p *program) followOnce(c *cli.Context) error {
 	}
 	// If this process dies, or cannot read the tree just now, the next one takes
 	// its place.
-	self := os.Getenv("SLURM_ARRAY_JOB_ID")
+	self := cmp.Or(os.Getenv("SLURM_ARRAY_JOB_ID"), os.Getenv("SLURM_JOB_ID"))
 	spare := ""
 	if self != "" {
 		wait := min(followMost, followFirst/6<<min(f.idle, 10)) // what kills it once may do so again

@@ -40,6 +40,30 @@ func TestSmallArrays(t *testing.T) {
 	}
 }
 
+// MaxArraySize=0 switches arrays off: each worker is a job of its own, found,
+// ended and followed like a task of an array.
+func TestNoArrays(t *testing.T) {
+	t.Parallel()
+	c := StartAlone(t, "--nodes", "2", "--conf", "MaxArraySize=0", "--conf", "KillWait=3")
+	r := newRig(t, c, sweepOf(6, waits, "workers = 3"))
+	r.submit("--report")
+	r.until("three workers", func() bool { return r.count(results.StateRunning) >= 3 })
+	r.each(func(s *results.Sweep) {
+		subs, err := s.Submissions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sub := range subs {
+			if sub.Intent.Workers != 1 {
+				t.Errorf("submission %d asks for %d workers at once", sub.Number, sub.Intent.Workers)
+			}
+		}
+	})
+	r.write("go", "")
+	r.await("the report, by the job that follows", func() bool { return r.exists("results/s/report/report.html") })
+	r.done()
+}
+
 // An account may submit 5 jobs: what is over it is asked for later, and said to
 // wait for a limit.
 func TestSubmitLimit(t *testing.T) {

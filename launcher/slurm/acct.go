@@ -99,7 +99,7 @@ func parsePastLine(line string) (row, bool) {
 		return row{}, false
 	}
 	r := row{
-		job: job, index: -1, state: baseState(head[1]), status: st,
+		job: job, state: baseState(head[1]), status: st,
 		node:   noNull(strings.TrimSpace(head[3])),
 		reason: noNull(strings.TrimSpace(tail[:cut])), name: strings.TrimSpace(tail[cut+1:]),
 	}

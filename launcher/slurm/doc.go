@@ -10,8 +10,9 @@
 // fail after the controller has accepted the job (a paused controller does
 // that to every single one), its number may be lost, and numbers come again
 // after a controller's restart. The name is found by the next squeue.
-// MaxArraySize caps the index, so [Slurm.Fit] says how many workers fit one
-// job; dispatch asks again for the rest.
+// MaxArraySize caps the index, so [Slurm.Bounds] says how many workers fit one
+// job; dispatch asks again for the rest. Where it is 0 the cluster takes no
+// arrays: then a job is one worker, whose index is 0.
 //
 // # What a worker's process is
 //

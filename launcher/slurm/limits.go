@@ -17,7 +17,8 @@ import (
 
 // limits are what `scontrol show config` says that matters to us.
 type limits struct {
-	MaxArray int `json:"max_array"` // the largest array index is one less; 0: unknown
+	MaxArray int  `json:"max_array"` // the largest array index is one less; 0: unknown
+	NoArrays bool `json:"no_arrays"` // the cluster does not take arrays: one job for each worker
 	// Tracks says that no process of a job can outlive it: the cluster keeps
 	// each job in a control group. Other ways lose processes that leave their
 	// session (proctrack/pgid) or whose parent died first (proctrack/linuxproc).
@@ -129,6 +130,8 @@ func parseConfig(text string) (l limits) {
 		case "MaxArraySize":
 			if n, err := strconv.Atoi(value); err == nil && n > 0 {
 				l.MaxArray = n
+			} else if err == nil && n == 0 { // switched off, says slurm.conf(5)
+				l.MaxArray, l.NoArrays = 1, true
 			}
 		case "AccountingStorageType":
 			l.NoAcct = strings.HasSuffix(value, "none")

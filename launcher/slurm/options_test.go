@@ -131,7 +131,7 @@ func TestAvoidAsListed(t *testing.T) {
 func TestWorkerKnowsTheCluster(t *testing.T) {
 	o := Options{Cluster: "big"}
 	files := o.files(launcher.Request{Key: "k", Argv: []string{"/orch"}, Dir: "/d", LogDir: "/l"})
-	if want := `ORCH_JOB_ID="$SLURM_ARRAY_JOB_ID;big" `; !strings.Contains(files["k.sh"], want) {
+	if want := `ORCH_JOB_ID="${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID};big" `; !strings.Contains(files["k.sh"], want) {
 		t.Errorf("the script has no %s:\n%s", want, files["k.sh"])
 	}
 }

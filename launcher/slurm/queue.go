@@ -16,7 +16,7 @@ const queueFormat = "ArrayJobID:|,ArrayTaskID:|,State:|,exit_code:|,NodeList:|,R
 
 const queueColumns = 7
 
-// row is one array task as squeue or sacct has it.
+// row is one worker as squeue or sacct has it.
 type row struct {
 	job    string
 	index  int
@@ -27,8 +27,8 @@ type row struct {
 	name   string
 }
 
-// parseQueue reads squeue's lines. Jobs that are not ours to know (no array,
-// another kind of name) are left out; lines that make no sense are counted. It
+// parseQueue reads squeue's lines. Jobs that are not ours to know (another
+// kind of name) are left out; lines that make no sense are counted. It
 // never fails: a row of tomorrow's Slurm must not hide the others.
 func parseQueue(text string) (ws []launcher.Worker, bad int) {
 	ws = make([]launcher.Worker, 0, strings.Count(text, "\n"))
@@ -68,7 +68,7 @@ func (r row) refused() bool {
 }
 
 // parseQueueLine splits a line from both ends, so that a "|" in a reason does
-// no harm. A job without an index, or with several in one row, has index -1.
+// no harm. A row of several array tasks has index -1.
 func parseQueueLine(line string) (row, bool) {
 	line, ok := strings.CutSuffix(line, "|")
 	if !ok {
@@ -100,9 +100,12 @@ func parseQueueLine(line string) (row, bool) {
 	return r, true
 }
 
-// parseIndex reads an array index; -1 for anything else ("N/A", "0-3", "5%2",
-// which squeue -r does not print, but a federation's sibling may).
+// parseIndex reads an array index; 0 for a job that is no array, -1 for anything
+// else ("0-3", "5%2", which squeue -r does not print, but a federation's sibling may).
 func parseIndex(s string) int {
+	if s == "N/A" {
+		return 0
+	}
 	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
 		return int(n)
 	}

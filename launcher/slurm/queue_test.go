@@ -148,7 +148,7 @@ func TestParseQueueForeign(t *testing.T) {
 		workers, bad int
 	}{
 		{"nothing", "", 0, 0},
-		{"no array", "1|N/A|RUNNING|0|n1|None|bash|\n", 0, 0},
+		{"no array", "1|N/A|RUNNING|0|n1|None|bash|\n", 1, 0}, // a worker of nobody's key, or ours where arrays are switched off
 		{"bracket form", "12|5-10%2|PENDING|0||None|k|\n12|9997,9999-10000%1|PENDING|0||None|k|\n12|1-598:3|PENDING|0||None|k|\n", 0, 0},
 		{"cut at 64 bytes", "12|1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39,41,43,…64,81,1|PENDING|0||None|k|\n", 0, 0},
 		{"another's name", "3|0|RUNNING|0|n1|None|my job|\n", 0, 0},
@@ -197,6 +197,7 @@ func TestParsePast(t *testing.T) {
 		"orch-b 216.1 ended node lost 0 false",
 		"orch-b 216.2 ended out of time 0 false",
 		"orch-b 216.3 ended setup failed 0 true",
+		"plain 217.0 ended exited 0 true",
 	}
 	if bad != 1 || strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%d bad lines, got\n%s\nwant 1,\n%s", bad, strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -207,7 +208,7 @@ func TestParseConfig(t *testing.T) {
 	for text, want := range map[string]limits{
 		"":                                   {},
 		"MaxArraySize            = 11\n":     {MaxArray: 11},
-		"MaxArraySize            = 0\n":      {},
+		"MaxArraySize            = 0\n":      {MaxArray: 1, NoArrays: true},
 		"MaxArraySize = many\nMaxJobCount=1": {},
 		"Configuration data as of 2026\nMaxArraySize            = 10001\nProctrackType           = proctrack/cgroup\n": {MaxArray: 10001, Tracks: true},
 		"ProctrackType           = proctrack/linuxproc\n":                                                              {},

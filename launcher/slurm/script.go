@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -30,7 +31,7 @@ const (
 // network file system shows a new file after a look at the folder. USR1 is
 // ignored until the worker, which expects it, has set its own handler.
 func script(key, cluster string, setup, ownLog bool) string {
-	id := "$SLURM_ARRAY_JOB_ID"
+	id := "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}"
 	if cluster != "" {
 		id = `"` + id + ";" + cluster + `"`
 	}
@@ -39,7 +40,7 @@ func script(key, cluster string, setup, ownLog bool) string {
 key=%s
 `, key)
 	if ownLog {
-		b.WriteString(`exec >>"worker-$SLURM_ARRAY_TASK_ID.log" 2>&1 # Slurm would misread the folder's name
+		b.WriteString(`exec >>"worker-${SLURM_ARRAY_TASK_ID:-0}.log" 2>&1 # Slurm would misread the folder's name
 `)
 	}
 	b.WriteString(`trap '' USR1
@@ -63,7 +64,7 @@ fi
 # sbatch was run with LC_ALL=C, the user was not.
 if [ -n "$ORCH_USER_LC_ALL" ]; then export LC_ALL=$ORCH_USER_LC_ALL; else unset LC_ALL; fi
 unset ORCH_USER_LC_ALL
-export ` + launcher.EnvKey + `=$key ` + launcher.EnvIndex + `=$SLURM_ARRAY_TASK_ID ` +
+export ` + launcher.EnvKey + `=$key ` + launcher.EnvIndex + `=${SLURM_ARRAY_TASK_ID:-0} ` +
 		launcher.EnvJob + `=` + id + ` ` + launcher.EnvNode + `=$SLURMD_NODENAME
 `)
 	if setup {
@@ -112,28 +113,36 @@ func (o Options) files(req launcher.Request) map[string]string {
 func misread(folder string) bool { return strings.ContainsAny(folder, `%\`) }
 
 // sbatchArgs is the command line of sbatch. Every option is one word, so that a
-// value with a dash or a space stays a value.
-func (o Options) sbatchArgs(req launcher.Request) []string {
+// value with a dash or a space stays a value. On a cluster without arrays the
+// one worker that a request may have is a job without an index, which counts as
+// index 0 everywhere.
+func (o Options) sbatchArgs(req launcher.Request, arrays bool) []string {
 	r := req.Resources
-	array := "0-" + strconv.Itoa(req.Workers-1)
-	if o.Throttle > 0 {
-		array += "%" + strconv.Itoa(o.Throttle)
+	output := "worker-0.log"
+	if arrays {
+		output = "worker-%a.log"
 	}
-	output := "worker-%a.log"
 	if misread(req.LogDir) {
 		output = "/dev/null"
 	}
 	args := []string{
 		"--parsable", "--no-requeue", "--open-mode=append", "--export=ALL",
 		"--job-name=" + req.Key,
-		"--array=" + array,
-		"--chdir=" + req.LogDir, "--output=" + output,
-		"--nodes=" + strconv.Itoa(max(1, r.Nodes)), "--ntasks=" + strconv.Itoa(max(1, r.Tasks)),
-		"--cpus-per-task=" + strconv.Itoa(max(1, r.CPUs)),
-		"--mem=" + strconv.Itoa(r.MemMiB) + "M",
-		"--time=" + slurmTime(r.Time),
-		fmt.Sprintf("--signal=B:USR1@%d", warnSeconds(o.Warn, r.Time)),
 	}
+	if arrays {
+		array := "--array=0-" + strconv.Itoa(req.Workers-1)
+		if o.Throttle > 0 {
+			array += "%" + strconv.Itoa(o.Throttle)
+		}
+		args = append(args, array)
+	}
+	args = append(args,
+		"--chdir="+req.LogDir, "--output="+output,
+		"--nodes="+strconv.Itoa(max(1, r.Nodes)), "--ntasks="+strconv.Itoa(max(1, r.Tasks)),
+		"--cpus-per-task="+strconv.Itoa(max(1, r.CPUs)),
+		"--mem="+strconv.Itoa(r.MemMiB)+"M",
+		"--time="+slurmTime(r.Time),
+		fmt.Sprintf("--signal=B:USR1@%d", warnSeconds(o.Warn, r.Time)))
 	args = append(args, o.elsewhere()...)
 	add := func(name, value string) {
 		if value != "" {
@@ -247,7 +256,7 @@ func (s *Slurm) Preview(req launcher.Request) (string, error) {
 	var b strings.Builder
 	b.WriteString(quote(path))
 	o, _ := s.options(req)
-	for _, a := range o.sbatchArgs(req) {
+	for _, a := range o.sbatchArgs(req, !s.ask(context.Background()).NoArrays) {
 		b.WriteString(" \\\n    " + quote(a))
 	}
 	b.WriteString("\n")

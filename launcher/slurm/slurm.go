@@ -102,7 +102,8 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 	if err := checkFolders(req); err != nil {
 		return "", err
 	}
-	if m := cmp.Or(s.ask(ctx).MaxArray, defaultMaxArray); req.Workers > m {
+	limits := s.ask(ctx)
+	if m := cmp.Or(limits.MaxArray, defaultMaxArray); req.Workers > m {
 		return "", &launcher.Refused{Reason: fmt.Sprintf("%d workers in one array, and this cluster's MaxArraySize allows %d", req.Workers, m),
 			Advice: fmt.Sprintf("ask for at most %d at a time: launcher.workers = %d", m, m)}
 	}
@@ -112,7 +113,7 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 			return "", folderTrouble(err, err.Error(), "the job's folder must be writable")
 		}
 	}
-	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req)...)
+	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req, !limits.NoArrays)...)
 	id, err := judgeSbatch(a)
 	if launcher.IsRefused(err) { // perhaps the cluster's limits are others now
 		s.forget()
