@@ -48,7 +48,7 @@ func (p *program) dryRun(x *experiment, root string) error {
 			}
 			workers = min(workers, n)
 		}
-		fmt.Fprintf(p.stdout, "# request %d of %d: %d runs, %d workers by %s\n", i+1, len(x.plan.Groups), g.Runs, workers, spec.Backend)
+		fmt.Fprintf(p.stdout, "# request %d of %d: %d %s, %d %s by %s\n", i+1, len(x.plan.Groups), g.Runs, plural(g.Runs, "run", "runs"), workers, plural(workers, "worker", "workers"), spec.Backend)
 		argv := workerArgv(filepath.Join(root, "bin", "orch-..."), p, root, x.name, results.GroupKey(g.Launcher), spec)
 		dir := filepath.Join(root, x.name)
 		if v, ok := launcher.As[launcher.Previewer](l); ok {

@@ -113,7 +113,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		}
 		switch {
 		case out.Started > 0:
-			fmt.Fprintf(p.stdout, "%d workers asked for; orch status %s shows them, orch collect moves on what is left\n", out.Started, s.Name)
+			fmt.Fprintf(p.stdout, "%d %s asked for; orch status %s shows %s, orch collect moves on what is left\n", out.Started, plural(out.Started, "worker", "workers"), s.Name, plural(out.Started, "it", "them"))
 		case out.Left > 0:
 			fmt.Fprintf(p.stdout, "no more workers asked for; orch status %s says what runs and waits, and why\n", s.Name)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"orch/sweep/results"
 )
@@ -61,6 +62,26 @@ func TestNoArrays(t *testing.T) {
 	})
 	r.write("go", "")
 	r.await("the report, by the job that follows", func() bool { return r.exists("results/s/report/report.html") })
+	r.done()
+}
+
+// A controller that holds as many jobs as it may (MaxJobCount, where ended ones
+// count until MinJobAge) makes sbatch wait for two minutes, in each try. orch
+// does not: it asks for fewer at once, and for the rest in later Steps.
+func TestFullQueue(t *testing.T) {
+	t.Parallel()
+	c := StartAlone(t, "--nodes", "2", "--conf", "MaxJobCount=5", "--conf", "MinJobAge=2", "--conf", "KillWait=3")
+	r := newRig(t, c, sweepOf(12, waits, "workers = 12"))
+	begin := time.Now()
+	out, stderr, code := r.run(r.command("submit", "s.toml"))
+	if took := time.Since(begin); code != 0 && code != 1 || took > time.Minute {
+		t.Errorf("submit ends with code %d after %v:\n%s%s", code, took, out, stderr)
+	}
+	if !strings.Contains(out+stderr, "not now") {
+		t.Errorf("submit does not say that there is a limit:\n%s%s", out, stderr)
+	}
+	r.until("some workers of the queue", func() bool { return r.count(results.StateRunning) > 0 })
+	r.write("go", "")
 	r.done()
 }
 

@@ -12,13 +12,42 @@ import (
 	"time"
 )
 
-// Deadlines of the commands. sbatch itself waits 120 s (1+2+...+15) when the
-// queue is full before it says so; the others give up after about 20 s when the
-// controller is away, and after 59 s when SLURM_CONF is wrong.
+// Deadlines of the commands. sbatch itself tries for 120 s when the queue is
+// full (see fullQueue); the others give up after about 20 s when the controller
+// is away, and after 59 s when SLURM_CONF is wrong.
 const (
 	sbatchDeadline = 150 * time.Second
 	deadline       = 60 * time.Second
 )
+
+// fullQueue is what sbatch says when the controller has no room for a job
+// (MaxJobCount). It then sleeps 1, 2, ... 15 seconds and asks again after each,
+// which no option prevents, and nobody else is served meanwhile: a later Step
+// asks as well. What it says comes before the first of those seconds, so a
+// client that is gone within a second of its start has not asked a second time,
+// and its no is certain. A slower one is left alone.
+const (
+	fullQueue    = "sleeping and retrying"
+	firstRefusal = 700 * time.Millisecond // when it must have been heard
+	secondTry    = time.Second
+)
+
+var errFull = errors.New("the queue is full")
+
+// impatient collects what sbatch says, and ends it when it would wait for room.
+type impatient struct {
+	said  bytes.Buffer // not embedded: its ReadFrom would be taken for Write
+	began time.Time
+	end   context.CancelCauseFunc
+}
+
+func (w *impatient) Write(p []byte) (int, error) {
+	n, err := w.said.Write(p)
+	if time.Since(w.began) < firstRefusal && bytes.Contains(w.said.Bytes(), []byte(fullQueue)) {
+		w.end(errFull)
+	}
+	return n, err
+}
 
 // answer is what a command left behind.
 type answer struct {
@@ -60,7 +89,10 @@ func (s *Slurm) run(ctx context.Context, limit time.Duration, env []string, name
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var out, words bytes.Buffer
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var out bytes.Buffer
+	words := impatient{began: time.Now(), end: end}
 	c := exec.CommandContext(ctx, path, args...)
 	c.Env, c.Stdout, c.Stderr = env, &out, &words
 	c.Dir = "/"
@@ -68,11 +100,13 @@ func (s *Slurm) run(ctx context.Context, limit time.Duration, env []string, name
 	ownGroup(c)
 	s.calls.Add(1)
 	err = c.Run()
-	a := answer{stdout: out.String(), stderr: words.String(), code: -1}
+	a := answer{stdout: out.String(), stderr: words.said.String(), code: -1}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		a.code = 0
+	case context.Cause(ctx) == errFull && time.Since(words.began) < secondTry:
+		a.code = 1 // as it would have ended, of itself
 	case ctx.Err() != nil:
 		a.err = context.Cause(ctx)
 	case errors.As(err, &exit) && exit.Exited():

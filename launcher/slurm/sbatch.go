@@ -129,6 +129,7 @@ func words(stderr string) string {
 		for _, p := range []string{"sbatch: ", "error: ", "fatal: ", "Batch job submission failed: "} {
 			line = strings.TrimPrefix(line, p)
 		}
+		line = strings.TrimSuffix(line, ", "+fullQueue) // which it does no more
 		if line != "" && !slices.Contains(parts, line) && !strings.HasPrefix(line, "Try \"sbatch") {
 			parts = append(parts, line)
 		}

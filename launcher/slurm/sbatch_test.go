@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"orch/launcher"
 )
@@ -153,4 +156,34 @@ func FuzzSbatchOutput(f *testing.F) {
 			t.Fatal("an error without words")
 		}
 	})
+}
+
+// sbatch that waits for room in a full queue is ended while its first second
+// proves that it has not asked again; one that says so later is left alone, and
+// its last word counts.
+func TestFullQueueIsNotWaitedFor(t *testing.T) {
+	const said = "echo 'sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying' >&2; "
+	for name, x := range map[string]struct{ script, words string }{
+		"at once": {said + "sleep 60; echo 215", "not now: Slurm temporarily unable to accept job"},
+		"late":    {"sleep 1.2; " + said + "sleep 0.1; echo 'sbatch: error: the end' >&2; exit 1", "not now: Slurm temporarily unable to accept job; the end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bin := t.TempDir()
+			if err := os.WriteFile(filepath.Join(bin, "sbatch"), []byte("#!/bin/sh\n"+x.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(Options{Bin: bin})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := s.run(t.Context(), 30*time.Second, os.Environ(), "sbatch")
+			if errors.Is(a.err, errFull) {
+				t.Skip("the machine is too slow for a certain no")
+			}
+			id, err := judgeSbatch(a)
+			if limited := new(launcher.Limited); !errors.As(err, &limited) || err.Error() != x.words {
+				t.Errorf("sbatch says %q, %v; want %q", id, err, x.words)
+			}
+		})
+	}
 }

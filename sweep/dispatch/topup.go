@@ -37,7 +37,7 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 		if m := d.machineOf(sub); m != nil {
 			m.users += unseen
 			if unseen > 0 && m.err == nil && sub.Answer != nil && len(jobs[sub.Intent.Key]) == 0 && out.Left > 0 {
-				out.Notes = append(out.Notes, fmt.Sprintf("job %s is not in the queue any more; until that has been so for %v its %d workers count as if they might come", sub.Answer.Job, patienceAbsent, unseen))
+				out.Notes = append(out.Notes, fmt.Sprintf("job %s is not in the queue any more; until that has been so for %v its %s, which may still come, count", sub.Answer.Job, patienceAbsent, workersText(unseen)))
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 		}
 		if free := user - machine.users; user > 0 && free < min(want, room) {
 			room = max(0, free)
-			t.out.Notes = append(t.out.Notes, fmt.Sprintf("you have %d workers in the queue, of %d that launcher.max_user allows: more are started when some have ended", user-free, user))
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("you have %s in the queue, of %d that launcher.max_user allows: more are started when some have ended", workersText(user-free), user))
 		}
 	}
 	n := min(want, room)
@@ -309,16 +309,16 @@ func (t *topUp) submit(ctx context.Context, key string, o opened, n, halved int)
 		t.out.Jobs = append(t.out.Jobs, job)
 		return false, sub.Record(results.Answer{Accepted: true, Job: job, How: "submit"})
 	case errors.As(err, &limited):
-		t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d workers: %v", n, err))
+		t.out.Notes = append(t.out.Notes, fmt.Sprintf("%s: %v", workersText(n), err))
 		d.seen.Since(limitTag(sub))
 		return true, sub.Record(results.Answer{How: "submit", Limited: true, Reason: err.Error()})
 	case launcher.IsRefused(err):
-		return false, errors.Join(fmt.Errorf("start %d workers: %w", n, err), sub.Record(results.Answer{How: "submit", Refused: true, Reason: err.Error()}))
+		return false, errors.Join(fmt.Errorf("start %s: %w", workersText(n), err), sub.Record(results.Answer{How: "submit", Refused: true, Reason: err.Error()}))
 	}
 	// A pool lists its job from before the first worker starts: one that it does
 	// not list by the next Step has none. A scheduler may have it and not show it.
 	d.unasked[in.Key] = spec.Backend == "pool"
-	return false, fmt.Errorf("start %d workers: %w (whether they exist is not known yet: the same command, or orch collect, finds out)", n, err)
+	return false, fmt.Errorf("start %s: %w (whether they exist is not known yet: the same command, or orch collect, finds out)", workersText(n), err)
 }
 
 // nodes returns the nodes that a request leaves out, and says so once a Step.
@@ -391,4 +391,11 @@ func (d *Dispatcher) withdraw(ctx context.Context, subs []*results.Submission, j
 // jobKey names a job: unique, and readable in the scheduler's own lists.
 func jobKey(sweep string) string {
 	return fmt.Sprintf(keyPrefix+"%.24s-%s", sweep, strings.ToLower(rand.Text()[:16]))
+}
+
+func workersText(n int) string {
+	if n == 1 {
+		return "1 worker"
+	}
+	return fmt.Sprintf("%d workers", n)
 }
