@@ -49,37 +49,29 @@ func EarlierAttempts(attempt string) []string {
 
 // MakeAttempt makes the folder runs/<run>/<attempt>.
 func (s *Sweep) MakeAttempt(run, attempt string) (*AttemptDir, error) {
+	// One folder opened after the other would be 10 µs faster in memory, and one
+	// round trip (the attributes of the run's folder) slower on a file server.
+	name := "runs/" + run + "/" + attempt
 	// Most runs have one attempt, so the outer folder is made first: to find out
 	// that it is missing would be one more question to a file server.
 	// An existing folder is ours: only the holder of the generation makes it,
 	// and a reply may have been lost.
 	var dir *os.Root
 	err := Again(func() error {
-		runs, err := s.dir.OpenRoot("runs")
-		if err != nil {
+		err := s.dir.Mkdir("runs/"+run, dirMode)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			err = s.dir.Mkdir(name, dirMode)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		defer runs.Close()
-		folder, err := makeRoot(runs, run)
-		if err != nil {
-			return err
-		}
-		defer folder.Close()
-		dir, err = makeRoot(folder, attempt)
+		dir, err = s.dir.OpenRoot(name)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make attempt folder: %w", err)
 	}
 	return &AttemptDir{filepath.Join(s.Path(), "runs", run, attempt), dir}, nil
-}
-
-// makeRoot makes a folder, which may be there, and opens it.
-func makeRoot(in *os.Root, name string) (*os.Root, error) {
-	if err := in.Mkdir(name, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return in.OpenRoot(name)
 }
 
 // Names of the files that orch itself puts into an attempt's folder.
