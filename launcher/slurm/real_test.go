@@ -330,6 +330,11 @@ func TestNodeLost(t *testing.T) {
 	req := request(t, 1, "wait", out)
 	submit(t, s, req)
 	await(t, s, req, launcher.Running)
+	// The controller calls a job running before its node has started it.
+	eventually(t, "the worker to be there", func() bool {
+		_, err := os.Stat(filepath.Join(out, "0.pid"))
+		return err == nil
+	})
 	c.signal(t, "slurmd.n1", syscall.SIGKILL)
 	w := await(t, s, req, launcher.Ended)[0]
 	if w.End.Cause != launcher.NodeLost || w.End.Proof {
