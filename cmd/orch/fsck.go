@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 
 	"github.com/urfave/cli/v2"
 
@@ -31,7 +32,7 @@ func (p *program) fsck(c *cli.Context) error {
 		return err
 	}
 	type finding struct {
-		Sweep     string `json:"sweep"`
+		Sweep     string `json:"sweep"` // empty: the file is the tree's
 		File      string `json:"file"`
 		Offset    int64  `json:"offset"`
 		Harm      bool   `json:"harm"`
@@ -63,6 +64,16 @@ func (p *program) fsck(c *cli.Context) error {
 			out.Findings = append(out.Findings, finding{s.Name, f.File, f.Offset, f.Harm(), f.Breaks.String(), f.Text})
 		}
 	}
+	if c.NArg() == 0 {
+		remains, err := tree.Remains()
+		if err != nil {
+			return err
+		}
+		for _, r := range remains {
+			out.Findings = append(out.Findings, finding{File: r.Path,
+				Text: fmt.Sprintf("the rest of sweep %s that was removed, %s: orch prune deletes it", r.Sweep, bytesText(r.Bytes))})
+		}
+	}
 	for _, i := range results.Invariants() {
 		out.Invariants = append(out.Invariants, invariant{i.String(), broken[i] == 0})
 	}
@@ -76,7 +87,7 @@ func (p *program) fsck(c *cli.Context) error {
 			if f.Harm {
 				mark = "HARM"
 			}
-			fmt.Fprintf(p.stdout, "%s\t%s/%s:%d\t%s\n", mark, f.Sweep, f.File, f.Offset, oneLine(f.Text))
+			fmt.Fprintf(p.stdout, "%s\t%s:%d\t%s\n", mark, path.Join(f.Sweep, f.File), f.Offset, oneLine(f.Text))
 		}
 		for _, i := range results.Invariants() {
 			if n := broken[i]; n > 0 {
@@ -85,7 +96,9 @@ func (p *program) fsck(c *cli.Context) error {
 				fmt.Fprintf(p.stdout, "holds: %s\n", i)
 			}
 		}
-		fmt.Fprintf(p.stdout, "%d %s checked: %d findings that break an invariant, %d pieces of litter\n", len(sweeps), plural(len(sweeps), "sweep", "sweeps"), harm, len(out.Findings)-harm)
+		litter := len(out.Findings) - harm
+		fmt.Fprintf(p.stdout, "%d %s checked: %d %s an invariant, %d %s of litter\n", len(sweeps), plural(len(sweeps), "sweep", "sweeps"),
+			harm, plural(harm, "finding that breaks", "findings that break"), litter, plural(litter, "piece", "pieces"))
 	}
 	if harm > 0 {
 		return quiet(exitFailed)

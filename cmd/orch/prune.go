@@ -26,7 +26,8 @@ func pruneCommand(p *program) *cli.Command {
 		ArgsUsage: "[SWEEP...]",
 		Description: "Shows sizes and asks first. It removes files below runs/ and code/ only: every result,\n" +
 			"every counted log and all that the tables come from stays. Runs that may\n" +
-			"go on keep their checkpoints; failed runs keep the attempt that counts.",
+			"go on keep their checkpoints; failed runs keep the attempt that counts.\n" +
+			"Without names and kinds it also finishes an orch rm that was cut short.",
 		Flags: []cli.Flag{resultsFlag(), yesFlag(),
 			&cli.BoolFlag{Name: "checkpoints", Usage: "only checkpoints"},
 			&cli.BoolFlag{Name: "attempts", Usage: "only attempts that do not count"},
@@ -103,7 +104,18 @@ func (p *program) prune(c *cli.Context) error {
 			parts = append(parts, part{s, kept})
 		}
 	}
-	if len(parts) == 0 {
+	var remains []results.Remains
+	if c.NArg() == 0 && !picked {
+		if remains, err = tree.Remains(); err != nil {
+			return err
+		}
+	}
+	for _, r := range remains {
+		g.rows = append(g.rows, []cell{{value: override.StringValue(r.Sweep)}, {value: override.StringValue("the rest of a removed sweep")}, {value: override.NullValue()},
+			{value: override.IntValue(int64(r.Files))}, {value: override.IntValue(r.Bytes), text: bytesText(r.Bytes)}})
+		all += r.Bytes
+	}
+	if len(g.rows) == 0 {
 		fmt.Fprintln(p.stdout, "nothing to prune")
 		return nil
 	}
@@ -138,6 +150,15 @@ func (p *program) prune(c *cli.Context) error {
 				continue
 			}
 			freed += w.Bytes
+		}
+	}
+	if len(remains) > 0 {
+		if err := tree.SweepUp(); err != nil {
+			errs = append(errs, err)
+		} else {
+			for _, r := range remains {
+				freed += r.Bytes
+			}
 		}
 	}
 	fmt.Fprintf(p.stdout, "freed %s\n", bytesText(freed))

@@ -248,7 +248,7 @@ func (s *Sweep) spareCode(plan *Plan, states []RunState) ([]Waste, error) {
 			continue
 		}
 		w := Waste{Kind: WasteCode, Path: codeFolder + "/" + n}
-		if w.Files, w.Bytes, err = s.size(w.Path); err != nil {
+		if w.Files, w.Bytes, err = treeSize(s.dir, w.Path); err != nil {
 			return nil, err
 		}
 		waste = append(waste, w)
