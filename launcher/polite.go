@@ -54,11 +54,13 @@ const JustSubmitted = "just submitted"
 // moment ago.
 type NotAskedError struct {
 	Trouble string
-	Again   time.Duration // when it will be asked again
+	Again   time.Time // when it will be asked again
 }
 
+// Error gives the time of day, not the seconds that are left: who watches sees
+// the same text until then, and can say it once.
 func (e *NotAskedError) Error() string {
-	return fmt.Sprintf("%s; asking again in %v", e.Trouble, e.Again.Round(time.Second))
+	return fmt.Sprintf("%s; asking again at %s", e.Trouble, e.Again.Local().Format(time.TimeOnly))
 }
 
 // Jobs implements [Launcher]: see [Polite].
@@ -140,7 +142,7 @@ func (p *Polite) ask(ctx context.Context, urgent bool, most time.Duration) ([]Wo
 	case have && age < m.s.Every:
 		return p.known(), nil
 	case m.s.Trouble != "" && since >= 0 && since < m.s.Every:
-		return nil, &NotAskedError{m.s.Trouble, m.s.Every - since}
+		return nil, &NotAskedError{m.s.Trouble, m.s.Tried.Add(m.s.Every)}
 	}
 	before := m.s.Asked
 	list, err := p.Launcher.Jobs(ctx)

@@ -114,7 +114,11 @@ func (d *doctor) partitions(f slurm.Facts) {
 		}
 		var kinds []string
 		for _, n := range p.Nodes {
-			k := fmt.Sprintf("%d %s of %d CPUs, %s", n.Count, plural(n.Count, "node", "nodes"), n.CPUs, bytesText(int64(n.MemMiB)<<20))
+			mem := bytesText(int64(n.MemMiB) << 20)
+			if n.MemUnset() {
+				mem = "memory unknown to Slurm, so that no job asks for any"
+			}
+			k := fmt.Sprintf("%d %s of %d CPUs, %s", n.Count, plural(n.Count, "node", "nodes"), n.CPUs, mem)
 			for _, t := range sortedKeys(n.GPUs) {
 				k += fmt.Sprintf(", %d GPUs", n.GPUs[t])
 				if t != "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"orch/launcher"
@@ -24,7 +23,12 @@ func (p *program) dryRun(x *experiment, root string) error {
 		if why := (&machines{p: p, builtIn: trainBuiltIn(x.plan.Bases)}).withoutGPU(spec); why != "" && !spec.RequireGPU {
 			spec.GPUs = 0
 		}
-		l, err := backends.Open(p.ctx, launcher.Setup{Spec: spec, StateDir: filepath.Join(os.TempDir(), "orch-dry-run")})
+		state := "" // what is remembered of the cluster, if there is a tree
+		if tree, err := results.Open(root); err == nil {
+			state = tree.BackendDir(spec.Backend)
+			tree.Close()
+		}
+		l, err := backends.Open(p.ctx, launcher.Setup{Spec: spec, StateDir: state})
 		if err != nil {
 			return err
 		}

@@ -65,6 +65,22 @@ func TestNoArrays(t *testing.T) {
 	r.done()
 }
 
+// A cluster that does not know its nodes' memory hands out none, and refuses
+// every job that asks for some.
+func TestMemoryUnknown(t *testing.T) {
+	t.Parallel()
+	c := StartAlone(t, "--nodes", "2", "--no-mem", "--conf", "KillWait=3")
+	r := newRig(t, c, sweepOf(4, acc, "workers = 2"))
+	r.submit()
+	r.done()
+	if out, stderr, code := r.run(r.command("submit", "s.toml", "--rerun", "--dry-run")); code != 0 || !strings.Contains(out, "/sbatch") || strings.Contains(out, "--mem") {
+		t.Errorf("the dry run ends with code %d and asks for memory:\n%s%s", code, out, stderr)
+	}
+	if out, _, _ := r.run(r.command("doctor", "--launcher=slurm")); !strings.Contains(out, "memory unknown to Slurm") || strings.Contains(out, "launcher.mem") {
+		t.Errorf("doctor says\n%s", out)
+	}
+}
+
 // A controller that holds as many jobs as it may (MaxJobCount, where ended ones
 // count until MinJobAge) makes sbatch wait for two minutes, in each try. orch
 // does not: it asks for fewer at once, and for the rest in later Steps.

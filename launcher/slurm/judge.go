@@ -51,8 +51,14 @@ func partly(ps []Partition) bool {
 
 // mayUse are the partitions that a request names, else the cluster's default.
 func mayUse(ps []Partition, spec launcher.Spec) []string {
-	if s, _ := spec.Options["partition"].(string); s != "" {
-		return strings.Split(s, ",")
+	named, _ := spec.Options["partition"].(string)
+	return partitionsOf(ps, named)
+}
+
+// partitionsOf are those of a list "a,b", else the cluster's default.
+func partitionsOf(ps []Partition, named string) []string {
+	if named != "" {
+		return strings.Split(named, ",")
 	}
 	var list []string
 	for _, p := range ps {
@@ -100,7 +106,7 @@ func (p Partition) hardware(spec launcher.Spec) error {
 	var most NodeKind
 	for _, n := range p.Nodes {
 		gpus := n.gpus(kind)
-		if (n.CPUs == 0 || cpus <= n.CPUs) && (n.MemMiB == 0 || spec.MemMiB <= n.MemMiB) && (!n.GPUsKnown || spec.GPUs <= gpus) {
+		if (n.CPUs == 0 || cpus <= n.CPUs) && (n.MemMiB <= unsetMem || spec.MemMiB <= n.MemMiB) && (!n.GPUsKnown || spec.GPUs <= gpus) {
 			return nil
 		}
 		most = NodeKind{CPUs: max(most.CPUs, n.CPUs), MemMiB: max(most.MemMiB, n.MemMiB), GPUs: map[string]int{"": max(most.GPUs[""], gpus)}, GPUsKnown: n.GPUsKnown}
@@ -114,7 +120,7 @@ func (p Partition) hardware(spec launcher.Spec) error {
 			what = "GPUs of type " + kind
 		}
 		return launcher.BadKey("gpus", "is %d, and a node of partition %s has at most %d %s: lower it, or choose another launcher.partition; `sinfo -o '%%P %%G'` shows what there is", spec.GPUs, p.Name, most.GPUs[""], what)
-	case most.MemMiB > 0 && spec.MemMiB > most.MemMiB:
+	case most.MemMiB > unsetMem && spec.MemMiB > most.MemMiB:
 		return launcher.BadKey("mem", "is %dM, and a node of partition %s has at most %dM: lower it to launcher.mem=%dM, or choose another launcher.partition", spec.MemMiB, p.Name, most.MemMiB, most.MemMiB)
 	case most.CPUs > 0 && cpus > most.CPUs:
 		return launcher.BadKey("cpus", "is %d, and a node of partition %s has at most %d: lower launcher.threads, parallel or cpus, or choose another launcher.partition", cpus, p.Name, most.CPUs)

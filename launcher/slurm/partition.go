@@ -34,6 +34,30 @@ type NodeKind struct {
 	GPUsKnown bool           `json:"gpus_known"`
 }
 
+// unsetMem is the memory of a node whose configuration does not say it,
+// slurm.conf(5), RealMemory: such a cluster hands out no memory, and refuses
+// every job that asks for a useful amount.
+const unsetMem = 1
+
+// MemUnset says that the cluster does not know how much memory the nodes have.
+func (n NodeKind) MemUnset() bool { return n.MemMiB == unsetMem }
+
+// memUnset says so of all nodes that jobs with these options may get.
+func (o Options) memUnset(ps []Partition) bool {
+	some := false
+	for _, name := range partitionsOf(ps, o.Partition) {
+		for _, p := range ps {
+			for _, n := range p.Nodes {
+				if p.Name == name && !n.MemUnset() {
+					return false
+				}
+				some = some || p.Name == name
+			}
+		}
+	}
+	return some
+}
+
 // partitionColumns are sinfo's. One row for each kind of node in a partition
 // (-e). Node features are not among them: they are text of any form.
 const partitionColumns = "%R|%P|%a|%l|%c|%m|%D|%G"

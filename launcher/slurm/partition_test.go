@@ -107,6 +107,15 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: Judge = %v, want a complaint about %s that says %q", c.name, err, c.key, c.says)
 		}
 	}
+	unset, _ := parsePartitions("all|all*|up|infinite|2|1|2|(null)\nbig|big|up|infinite|2|4000|2|(null)\n")
+	if err := Judge(unset, launcher.Spec{CPUs: 1, MemMiB: 2048}); err != nil {
+		t.Errorf("Judge of nodes whose memory is not configured = %v, want nil", err)
+	}
+	for partition, want := range map[string]bool{"": true, "all": true, "big": false, "all,big": false, "nosuch": false} {
+		if got := (Options{Partition: partition}).memUnset(unset); got != want {
+			t.Errorf("memUnset of partition %q = %v, want %v", partition, got, want)
+		}
+	}
 	if err := Judge(nil, launcher.Spec{CPUs: 1000, Time: time.Hour, Options: part("x")}); err != nil {
 		t.Errorf("Judge without knowledge = %v, want nil", err)
 	}

@@ -28,6 +28,8 @@ var notNow = []saying{
 	{"I/O error writing script/environment to file", ""}, // the controller's disk is full
 }
 
+const tooMuchMem = "Memory specification can not be satisfied"
+
 // no are refusals. The texts are those of Slurm 20.11 to 25.05.
 var no = []saying{
 	{"invalid partition specified", "set launcher.partition to one that `sinfo -s` lists"},
@@ -35,7 +37,7 @@ var no = []saying{
 	{"No partition specified or system default partition", "this cluster has no default partition: set launcher.partition to one that `sinfo -s` lists"},
 	{"not permitted to use this partition", "choose another launcher.partition; `scontrol show partition` lists who may use which"},
 	{"Invalid job array specification", "lower launcher.workers, or MaxArraySize is smaller than it seems: `scontrol show config | grep MaxArraySize`"},
-	{"Memory specification can not be satisfied", "no node has so much memory: lower launcher.mem; `sinfo -o '%P %m'` shows what there is"},
+	{tooMuchMem, "no node has so much memory: lower launcher.mem; `sinfo -o '%P %m'` shows what there is"},
 	{"Requested node configuration is not available", "no node has what a worker asks for: lower launcher.cpus, mem, gpus or nodes; `sinfo -o '%P %c %m %G'` shows what there is"},
 	{"Invalid generic resource (gres) specification", "no such GPU or gres: `sinfo -o '%P %G'` shows what there is, launcher.gpu_type and launcher.gres choose"},
 	{"Invalid account or account/partition combination specified", "set launcher.account to one of yours: `sacctmgr show assoc user=$USER format=account,partition`"},

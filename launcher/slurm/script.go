@@ -139,8 +139,11 @@ func (o Options) sbatchArgs(req launcher.Request, arrays bool) []string {
 	args = append(args,
 		"--chdir="+req.LogDir, "--output="+output,
 		"--nodes="+strconv.Itoa(max(1, r.Nodes)), "--ntasks="+strconv.Itoa(max(1, r.Tasks)),
-		"--cpus-per-task="+strconv.Itoa(max(1, r.CPUs)),
-		"--mem="+strconv.Itoa(r.MemMiB)+"M",
+		"--cpus-per-task="+strconv.Itoa(max(1, r.CPUs)))
+	if r.MemMiB > 0 {
+		args = append(args, "--mem="+strconv.Itoa(r.MemMiB)+"M")
+	}
+	args = append(args,
 		"--time="+slurmTime(r.Time),
 		fmt.Sprintf("--signal=B:USR1@%d", warnSeconds(o.Warn, r.Time)))
 	args = append(args, o.elsewhere()...)
@@ -256,6 +259,7 @@ func (s *Slurm) Preview(req launcher.Request) (string, error) {
 	var b strings.Builder
 	b.WriteString(quote(path))
 	o, _ := s.options(req)
+	req.Resources.MemMiB = s.askedMem(o, req)
 	for _, a := range o.sbatchArgs(req, !s.ask(context.Background()).NoArrays) {
 		b.WriteString(" \\\n    " + quote(a))
 	}

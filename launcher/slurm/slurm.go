@@ -92,6 +92,9 @@ func Open(o Options) (*Slurm, error) {
 func (s *Slurm) Calls() int { return int(s.calls.Load()) }
 
 // Submit implements [launcher.Launcher].
+//
+// Memory is always asked for, as a job without it takes a whole node; but not on
+// nodes whose memory the cluster does not know, where no amount is right.
 func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -113,7 +116,17 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 			return "", folderTrouble(err, err.Error(), "the job's folder must be writable")
 		}
 	}
-	a := s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req, !limits.NoArrays)...)
+	req.Resources.MemMiB = s.askedMem(o, req)
+	sbatch := func() answer {
+		return s.run(ctx, sbatchDeadline, o.environment(req), "sbatch", o.sbatchArgs(req, !limits.NoArrays)...)
+	}
+	a := sbatch()
+	if a.err == nil && a.code != 0 && strings.Contains(a.stderr, tooMuchMem) && req.Resources.MemMiB > 0 {
+		if ps, err := s.Partitions(ctx); err == nil && o.memUnset(ps) {
+			req.Resources.MemMiB = 0
+			a = sbatch()
+		}
+	}
 	id, err := judgeSbatch(a)
 	if launcher.IsRefused(err) { // perhaps the cluster's limits are others now
 		s.forget()
@@ -122,6 +135,15 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 		id += ";" + o.Cluster
 	}
 	return id, err
+}
+
+// askedMem is how much memory the job asks for, in MiB; 0: none, for all that is
+// known of the nodes.
+func (s *Slurm) askedMem(o Options, req launcher.Request) int {
+	if known, ok := RememberedPartitions(s.opt.StateDir, s.opt.Cluster); ok && o.memUnset(known) {
+		return 0
+	}
+	return req.Resources.MemMiB
 }
 
 // elsewhere are the options by which every command is told that the cluster is

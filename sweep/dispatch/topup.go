@@ -124,7 +124,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 			return err
 		}
 		if wait := d.limitedFor(t.subs, key); wait > 0 {
-			t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d more workers are wanted; the scheduler said not now, and is asked again in %v", n, wait.Round(time.Second)))
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d more workers are wanted; the scheduler said not now, and is asked again at %s", n, time.Now().Add(wait).Round(time.Second).Format(time.TimeOnly)))
 			return nil
 		}
 	} else if err := d.barrenCheck(key); err != nil {
