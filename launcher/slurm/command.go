@@ -67,6 +67,11 @@ func (a answer) failed(name string) error {
 	case words == "":
 		return fmt.Errorf("%s: exit code %d without a word", name, a.code)
 	}
+	for _, x := range notHere {
+		if strings.Contains(words, x.text) {
+			return errors.New(words + "; " + x.advice)
+		}
+	}
 	return errors.New(words)
 }
 

@@ -47,7 +47,7 @@ var no = []saying{
 	{"Invalid node name specified", "launcher.nodelist or launcher.exclude names a node that is not there: `sinfo -N`"},
 	{"Requested reservation is invalid", "`scontrol show reservation` lists those that there are"},
 	{"Requested reservation not usable", "the reservation is not yours or not now: `scontrol show reservation`"},
-	{"PerJobLimit", "one worker asks for more than a single job may have: lower launcher.cpus, gpus, mem or time"},
+	{"Memory required by task is not available", "the partition allows a job less memory (MaxMemPerNode, MaxMemPerCPU): lower launcher.mem; `scontrol show partition` shows the limits"},
 	{"Invalid --nice value", "take it out of launcher.extra"},
 	{"Unable to open file", "the job's folder must be readable where sbatch runs"},
 	{"This does not look like a batch script", ""},
@@ -59,13 +59,17 @@ var no = []saying{
 	{"option requires an argument", "complete it in launcher.extra: --name=value"},
 	{"Invalid numeric value", "correct it in launcher.extra"},
 	{"--uid only permitted by root user", "take it out of launcher.extra"},
+}
+
+// notHere are what every command says where Slurm is not set up.
+var notHere = []saying{
 	{"Protocol authentication error", "munge on this machine does not agree with the controller's: ask the administrators"},
 	{"Unable to process configuration file", "SLURM_CONF does not name the cluster's slurm.conf"},
 	{"Could not establish a configuration source", "this machine belongs to no cluster: set SLURM_CONF, or submit from a login node"},
 }
 
-// later marks the policy refusals that no list above explains: taken for a
-// limit, since most of them are.
+// policy marks the refusals of a QOS or an association. Without the limit's name
+// they are taken for one that passes, since most of them do.
 const policy = "Job violates accounting/QOS policy"
 
 // lostWord are the words of a client that does not know what came of its
@@ -112,15 +116,46 @@ func judgeSbatch(a answer) (string, error) {
 	case i >= 0:
 		return "", &launcher.Limited{Reason: words(a.stderr)}
 	}
-	for _, x := range no {
+	for _, x := range slices.Concat(no, notHere) {
 		if has(x.text) {
 			return "", &launcher.Refused{Reason: words(a.stderr), Advice: x.advice}
 		}
 	}
 	if has(policy) {
+		if advice := forGood(a.stderr); advice != "" {
+			return "", &launcher.Refused{Reason: words(a.stderr), Advice: advice}
+		}
 		return "", &launcher.Limited{Reason: words(a.stderr)}
 	}
 	return "", &launcher.Refused{Reason: words(a.stderr)}
+}
+
+// limitName is a limit of a QOS or an association, squeue(1), JOB REASON CODES.
+var limitName = regexp.MustCompile(`\b(?:QOS|Assoc)(?:Max|Min|Grp)[A-Za-z]+`)
+
+// forGood reads the name of the limit that a policy refusal is about. At
+// submission Slurm compares the job alone with what a job, a user or an account
+// may have (sacctmgr(1), DenyOnLimit), so that asking again changes nothing.
+// Only the number of jobs (MaxSubmitJobs, which [notNow] has) and the minutes
+// that are used up are other ones tomorrow: no advice then.
+func forGood(stderr string) (advice string) {
+	name := limitName.FindString(stderr)
+	if name == "" || strings.Contains(name, "Minutes") {
+		return ""
+	}
+	show := "; `sacctmgr show qos` lists the limits"
+	if strings.HasPrefix(name, "Assoc") {
+		show = "; `sacctmgr show assoc user=$USER` lists the limits"
+	}
+	if strings.Contains(name, "Wall") {
+		return "a worker may not live so long: lower launcher.time" + show
+	}
+	for _, x := range whys {
+		if x.reason == name && x.stuck {
+			return x.words + show
+		}
+	}
+	return "a worker asks for more than may be had at once: lower launcher.cpus, mem, gpus, nodes or time" + show
 }
 
 // words are what sbatch says, in one line without its prefixes.

@@ -95,6 +95,20 @@ func (d *Dispatcher) machineOf(sub *results.Submission) *said {
 	return d.said[o.Launcher]
 }
 
+// tellStuck notes the jobs that will never start by themselves: who waits for
+// them waits in vain.
+func (out *Outcome) tellStuck(subs []*results.Submission, jobs workers) {
+	for _, sub := range subs {
+		if sub.Intent == nil || out.Left == 0 {
+			continue
+		}
+		rows := jobs[sub.Intent.Key]
+		if i := slices.IndexFunc(rows, func(w launcher.Worker) bool { return w.Stuck }); i >= 0 {
+			out.Notes = append(out.Notes, fmt.Sprintf("stuck: job %s will not start: %s", rows[i].Job, rows[i].Reason))
+		}
+	}
+}
+
 // note writes down what a scheduler says of a submission's workers: for status,
 // which must not ask, and for later Steps, when the scheduler has forgotten. It
 // reports whether none is left. The pool of this machine needs no such memory.
