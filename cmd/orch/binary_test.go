@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -22,13 +25,35 @@ func TestBinaryStarts(t *testing.T) {
 	}
 }
 
-// build builds the real binary.
+// built is the real binary, which several tests want: linking takes seconds.
+var built struct {
+	once sync.Once
+	dir  string // removed by TestMain
+	err  error
+}
+
+// build puts a copy of the real binary at bin.
 func build(t *testing.T, bin string) {
 	t.Helper()
-	cmd := exec.Command("go", "build", "-o", bin, ".")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "orch-built-"); built.err != nil {
+			return
+		}
+		cmd := exec.Command("go", "build", "-o", filepath.Join(built.dir, "orch"), ".")
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	b, err := os.ReadFile(filepath.Join(built.dir, "orch"))
+	if err == nil {
+		err = os.WriteFile(bin, b, 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -20,7 +20,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"orch": main})
+	testscript.Main(cleaning{m}, map[string]func(){"orch": main})
+}
+
+// cleaning removes what the tests share when they have run.
+type cleaning struct{ *testing.M }
+
+func (c cleaning) Run() int {
+	code := c.M.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	return code
 }
 
 // TestScripts runs testdata/script/*.txtar: each is a session with the orch
