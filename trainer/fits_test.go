@@ -3,12 +3,15 @@ package trainer
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"orch/sweep/results"
 )
 
-func TestFits(t *testing.T) {
+func TestFits(t *testing.T) { synctest.Test(t, testFits) } // no time passes between setting a deadline and asking
+
+func testFits(t *testing.T) {
 	const min = time.Minute
 	for _, x := range []struct {
 		name        string
@@ -58,20 +61,23 @@ func TestMaxRuns(t *testing.T) {
 	}
 }
 
-// A worker whose time is nearly up begins nothing, and what it leaves is open.
+// A worker whose time is nearly up begins nothing, and what it leaves is open. By
+// the clock of the bubble it has a second, however long the machine takes.
 func TestNoTimeLeft(t *testing.T) {
-	s := newSweep(t, 3)
-	w := newWorker(s, done)
-	w.Deadline, w.RunTime, w.Leave = time.Now().Add(time.Hour), 2*time.Hour, 59*time.Minute+59*time.Second
-	w.Trainer = funcTrainer(func(ctx context.Context, r *Run) error {
-		<-r.Stop // until the margin is reached
-		return ErrPreempted
-	}).pick
-	sum, err := w.Run(context.Background(), nil)
-	if err != nil || !sum.Left || sum.Runs[results.Preempted] != 1 {
-		t.Fatalf("Run = %+v, %v; want one run preempted and the rest left", sum, err)
-	}
-	if _, c := states(t, s); c.Queued != 3 {
-		t.Errorf("counts = %+v, want 3 queued", c)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSweep(t, 3)
+		w := newWorker(s, done)
+		w.Deadline, w.RunTime, w.Leave = time.Now().Add(time.Hour), 2*time.Hour, 59*time.Minute+59*time.Second
+		w.Trainer = funcTrainer(func(ctx context.Context, r *Run) error {
+			<-r.Stop // until the margin is reached
+			return ErrPreempted
+		}).pick
+		sum, err := w.Run(context.Background(), nil)
+		if err != nil || !sum.Left || sum.Runs[results.Preempted] != 1 {
+			t.Fatalf("Run = %+v, %v; want one run preempted and the rest left", sum, err)
+		}
+		if _, c := states(t, s); c.Queued != 3 {
+			t.Errorf("counts = %+v, want 3 queued", c)
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -267,34 +268,38 @@ func TestOneStepForEver(t *testing.T) {
 	}
 }
 
+// A cancel reaches a program within ten seconds of the worker's own clock, which
+// here is the bubble's: what the machine takes beside does not count.
 func TestCancelReachesARunningRun(t *testing.T) {
-	s := newSweep(t, 2)
-	started := make(chan string, 2)
-	train := func(ctx context.Context, r *Run) error {
-		started <- r.ID
-		if number(r) > 0 {
-			return nil
+	synctest.Test(t, func(t *testing.T) {
+		s := newSweep(t, 2)
+		started := make(chan string, 2)
+		train := func(ctx context.Context, r *Run) error {
+			started <- r.ID
+			if number(r) > 0 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
 		}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	go func() {
-		id := <-started
-		if err := s.Give(results.ActionCancel, id, "typed by the test", "test"); err != nil {
-			t.Error(err)
+		go func() {
+			id := <-started
+			if err := s.Give(results.ActionCancel, id, "typed by the test", "test"); err != nil {
+				t.Error(err)
+			}
+		}()
+		begin := time.Now()
+		if _, err := newWorker(s, train).Run(t.Context(), nil); err != nil {
+			t.Fatal(err)
 		}
-	}()
-	begin := time.Now()
-	if _, err := newWorker(s, train).Run(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if d, want := time.Since(begin), 10*lookEvery; d > want { // 10 s are promised, of a machine that is not overloaded
-		t.Errorf("the cancel took %v, want less than %v", d, want)
-	}
-	st, c := states(t, s)
-	if c.Cancelled != 1 || c.Done != 1 || st[0].End.Class != results.Cancelled {
-		t.Errorf("counts = %+v, first end %+v; want one cancelled, one done", c, st[0].End)
-	}
+		if d := time.Since(begin); d > 10*time.Second {
+			t.Errorf("the cancel took %v, want at most 10 s", d)
+		}
+		st, c := states(t, s)
+		if c.Cancelled != 1 || c.Done != 1 || st[0].End.Class != results.Cancelled {
+			t.Errorf("counts = %+v, first end %+v; want one cancelled, one done", c, st[0].End)
+		}
+	})
 }
 
 // A worker whose block was taken over abandons its run, and what it did
@@ -338,10 +343,12 @@ func TestTakesOverFromTheDead(t *testing.T) {
 		t.Skip("only Linux can prove a death")
 	}
 	s := newSweep(t, 4)
-	child := exec.Command("sleep", "60")
+	child := exec.Command("sleep", "3600") // longer than any test may take: its death is this test's doing
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+	end := func() { child.Process.Kill(); child.Wait() }
+	t.Cleanup(end)
 	h := results.OfProcess(child.Process.Pid)
 	j, err := s.OpenJournal(h)
 	if err != nil {
@@ -370,8 +377,7 @@ func TestTakesOverFromTheDead(t *testing.T) {
 	if _, c := states(t, s); c.Done != 2 {
 		t.Errorf("while the holder lives: %+v, want 2 done: its block is its own", c)
 	}
-	child.Process.Kill()
-	child.Wait()
+	end()
 	if _, err := newWorker(s, done).Run(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -421,7 +427,7 @@ func TestFencedWorkerLeavesTheRest(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if _, err := w.Run(ctx, nil); err != nil {
 		t.Fatal(err)
