@@ -290,6 +290,8 @@ func (l *flaky) Submit(ctx context.Context, r launcher.Request) (string, error) 
 func TestFailedSubmissionIsTriedAgain(t *testing.T) {
 	f := newFixture(t)
 	f.publish(twelve, results.KindPlan)
+	defer func(p time.Duration) { patience = p }(patience)
+	patience = 0 // as where each Step takes longer
 	d := f.dispatcher()
 	inner := d.Launcher
 	var l *flaky

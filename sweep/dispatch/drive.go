@@ -26,6 +26,10 @@ const (
 // Tests have less.
 var patience = 10 * time.Second
 
+// leastTries is how many Steps in a row must have failed besides: where one takes
+// a second, the next begins when the patience is over.
+const leastTries = 5
+
 // Drive makes Steps until the sweep is over, and calls each after every one.
 // It is the loop of a foreground submit. When leave is closed it asks the
 // workers to leave, waits for them, and returns ErrInterrupted (at once and
@@ -34,6 +38,7 @@ var patience = 10 * time.Second
 func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func(*Outcome)) (*Outcome, error) {
 	leaving := false
 	working := time.Now() // when the last Step made progress possible
+	failed := 0           // Steps since
 	for {
 		changed := d.changes()
 		begin := time.Now()
@@ -42,8 +47,8 @@ func (d *Dispatcher) Drive(ctx context.Context, leave <-chan struct{}, each func
 			return out, err
 		}
 		if err == nil || out.Workers > 0 || IsAway(err) {
-			working = begin
-		} else if begin.Sub(working) > patience {
+			working, failed = begin, 0
+		} else if failed++; failed >= leastTries && begin.Sub(working) > patience {
 			return out, err
 		}
 		if err != nil {

@@ -235,9 +235,9 @@ func TestDriveOutlivesAnOutage(t *testing.T) {
 	d.Stay = true
 	begin := time.Now()
 	leave := make(chan struct{})
-	left := false
+	left, steps := false, 0
 	out, err := d.Drive(t.Context(), leave, func(*Outcome) {
-		if !left && time.Since(begin) > 3*patience {
+		if steps++; !left && steps > 2*leastTries && time.Since(begin) > 3*patience {
 			left = true
 			close(leave)
 		}
