@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// soonEnough bounds what takes seconds: only a test that fails waits so long.
+const soonEnough = 3 * time.Minute
+
 // testWorker executes runs whose config is {x, ms}: it sleeps and reports x.
 // What a run does on its way is left in files of the tree's folder.
 func testWorker(root, key string) int {
@@ -80,15 +83,45 @@ func (t sleeper) Train(ctx context.Context, r *trainer.Run) error {
 	case 77:
 		return &trainer.Failure{Class: results.OutOfMemory, Exit: 137, Err: errors.New("never enough")}
 	}
-	select {
-	case <-time.After(time.Duration(number("ms")) * time.Millisecond):
-	case <-r.Stop:
-		return trainer.ErrPreempted
-	case <-ctx.Done():
-		return ctx.Err()
+	for wait := time.Duration(number("ms")) * time.Millisecond; wait > 0; {
+		select {
+		case <-time.After(wait):
+		case <-r.Stop:
+			return trainer.ErrPreempted
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if wait = 0; t.held(number("x")) {
+			wait = 10 * time.Millisecond
+		}
 	}
 	r.Metrics.Result("x", float64(number("x")))
 	return nil
+}
+
+// held reports whether a run must not end yet: while the file "hold" is there,
+// those do not whose x is what it says or more.
+func (t sleeper) held(x int64) bool {
+	b, err := os.ReadFile(filepath.Join(t.root, "hold"))
+	if err != nil {
+		return false
+	}
+	from, _ := strconv.ParseInt(string(b), 10, 64)
+	return x >= from
+}
+
+// hold keeps runs from ending until release is called, see held.
+func (f *fixture) hold(from int) (release func()) {
+	f.t.Helper()
+	name := filepath.Join(f.root, "hold")
+	if err := os.WriteFile(name, []byte(strconv.Itoa(from)), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			f.t.Error(err)
+		}
+	}
 }
 
 // fixture is a tree with a sweep, and a dispatcher over the real pool.
@@ -158,7 +191,7 @@ func (f *fixture) dispatcher(argv ...string) *Dispatcher {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	p, err := pool.Open(pool.Options{NJobs: 2, StateDir: filepath.Join(f.root, "backends", "pool"), Grace: 30 * time.Second})
+	p, err := pool.Open(pool.Options{NJobs: 2, StateDir: filepath.Join(f.root, "backends", "pool"), Grace: soonEnough})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -241,7 +274,8 @@ func TestDriveToTheEnd(t *testing.T) {
 
 func TestKilledWorkersAreReplaced(t *testing.T) {
 	f := newFixture(t)
-	f.publish(strings.Replace(twelve, "ms = 20", "ms = 150", 1), results.KindPlan)
+	f.publish(twelve, results.KindPlan)
+	release := f.hold(0) // the runs wait until all that are to be killed are
 	killed := map[string]bool{}
 	d := f.dispatcher()
 	out, err := d.Drive(t.Context(), nil, func(o *Outcome) {
@@ -250,6 +284,9 @@ func TestKilledWorkersAreReplaced(t *testing.T) {
 				killed[c.Holder.Name] = true
 				if p, err := os.FindProcess(c.Holder.PID); err == nil {
 					p.Kill()
+				}
+				if len(killed) == 4 {
+					release()
 				}
 			}
 		}
@@ -302,7 +339,7 @@ func TestFailedSubmissionIsTriedAgain(t *testing.T) {
 		}
 		return l, spec, err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soonEnough)
 	defer cancel()
 	out, err := d.Drive(ctx, nil, func(*Outcome) {})
 	if err != nil || out.Counts.Done != 12 {
@@ -313,7 +350,8 @@ func TestFailedSubmissionIsTriedAgain(t *testing.T) {
 
 func TestLeaveAndGoOn(t *testing.T) {
 	f := newFixture(t)
-	f.publish(strings.Replace(twelve, "ms = 20", "ms = 200", 1), results.KindPlan)
+	f.publish(twelve, results.KindPlan)
+	release := f.hold(2) // it is left in the middle, however long a Step takes
 	leave := make(chan struct{})
 	left := false
 	out, err := f.dispatcher().Drive(t.Context(), leave, func(o *Outcome) {
@@ -332,6 +370,7 @@ func TestLeaveAndGoOn(t *testing.T) {
 	if open := sn.OpenClaims(); len(open) != 0 {
 		t.Errorf("%d claims are open after a clean leave", len(open))
 	}
+	release()
 	out, err = f.dispatcher().Drive(t.Context(), nil, func(*Outcome) {})
 	if err != nil || out.Counts.Done != 12 {
 		t.Errorf("second Drive = %+v, %v; want 12 done", out, err)

@@ -26,8 +26,11 @@ func (f *fixture) short(dirCache, silence float64) {
 
 // A worker of another host falls silent. Its block is open again after the
 // silence and the grace, however long that is and however often this process
-// looks in between.
+// looks in between. It must not wait for its own note of what it has seen, which
+// comes too late here.
 func TestSilentWorkerElsewhere(t *testing.T) {
+	defer func(every time.Duration) { rememberEvery = every }(rememberEvery)
+	rememberEvery = time.Hour
 	f := newFixture(t)
 	f.short(0.5, 0.3)
 	f.publish(twelve, results.KindPlan)
@@ -45,16 +48,14 @@ func TestSilentWorkerElsewhere(t *testing.T) {
 		t.Fatalf("Claim = %v, %v", h, err)
 	}
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soonEnough)
 	defer cancel()
 	out, err := f.dispatcher().Drive(ctx, nil, func(*Outcome) {})
 	if err != nil || out.Counts.Done != 12 {
 		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)
 	}
-	// Silence and grace are 1.3 s. The bound is below the 20 s after which a
-	// process writes down what it has seen: it must not wait for its own note.
-	if took := time.Since(begin); took < 1300*time.Millisecond || took > 15*time.Second {
-		t.Errorf("it took %v, want the silence, the grace and little more", took)
+	if took := time.Since(begin); took < 1300*time.Millisecond {
+		t.Errorf("it took %v, want the silence of 0.3 s and twice 0.5 s of grace at least", took)
 	}
 	f.sound()
 }
@@ -69,7 +70,7 @@ func TestUnansweredSubmissionElsewhere(t *testing.T) {
 	if _, err := f.s.Submit(0, in); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soonEnough)
 	defer cancel()
 	if out, err := d.Drive(ctx, nil, func(*Outcome) {}); err != nil || out.Counts.Done != 12 {
 		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)
@@ -93,7 +94,7 @@ func TestNumbersTakenElsewhere(t *testing.T) {
 		}
 		return inner(key, spec)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soonEnough)
 	defer cancel()
 	if out, err := d.Drive(ctx, nil, func(*Outcome) {}); err != nil || out.Counts.Done != 12 {
 		t.Fatalf("Drive = %+v, %v, want 12 done", out, err)

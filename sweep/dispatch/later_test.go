@@ -92,6 +92,7 @@ func TestResubmitKeepsMemory(t *testing.T) {
 
 // A queue that is full for one QOS is not full for another.
 func TestLimitOfOneRequest(t *testing.T) {
+	limits(t, time.Hour)
 	f, s := newFixture(t), newScheduler()
 	with := func(lines, runs string) string {
 		return strings.Replace(strings.Replace(fmt.Sprintf(onScheduler, 1), "[launcher]", "[launcher]\n"+lines, 1), "range(0,1)", runs, 1)
@@ -107,6 +108,7 @@ func TestLimitOfOneRequest(t *testing.T) {
 
 // Workers that wait for a request that was edited since are taken back with the rest.
 func TestEditedRequestIsTakenBack(t *testing.T) {
+	replaced(t, time.Hour) // not before there is nothing left to do
 	f, s := newFixture(t), newScheduler()
 	f.publish(fmt.Sprintf(onScheduler, 4), results.KindPlan)
 	f.step(f.process(s))
@@ -191,9 +193,7 @@ func TestMoreMemoryThanThereIs(t *testing.T) {
 // Workers that wait for a request that was replaced do not take the places of
 // those of the new one.
 func TestReplacedRequestMakesRoom(t *testing.T) {
-	old := replacedFor
-	replacedFor = 0
-	t.Cleanup(func() { replacedFor = old })
+	replaced(t, 0)
 	f, s := newFixture(t), newScheduler()
 	f.publish(fmt.Sprintf(onScheduler, 4), results.KindPlan)
 	f.step(f.process(s))
@@ -207,9 +207,7 @@ func TestReplacedRequestMakesRoom(t *testing.T) {
 // A scheduler that takes two minutes to say "not now" leaves no time for a
 // smaller request; the next Step makes it.
 func TestHalvedInTheNextStep(t *testing.T) {
-	old := limitFirst
-	limitFirst = 300 * time.Millisecond
-	t.Cleanup(func() { limitFirst = old })
+	limits(t, time.Hour)
 	f, s := newFixture(t), newScheduler()
 	f.publish(fmt.Sprintf(onScheduler, 8), results.KindPlan)
 	sn, err := f.s.Snapshot()
@@ -228,7 +226,8 @@ func TestHalvedInTheNextStep(t *testing.T) {
 	if got := s.workers(); len(got) > 0 {
 		t.Fatalf("asked for %v workers at once", got)
 	}
-	time.Sleep(limitFirst)
+	limits(t, time.Millisecond) // which are over
+	time.Sleep(2 * limitFirst)
 	f.step(f.process(s))
 	if got := s.workers(); !slices.Equal(got, []int{4}) {
 		t.Errorf("asked for %v workers, want 4 after 8 were too many", got)

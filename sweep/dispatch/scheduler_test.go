@@ -189,10 +189,24 @@ func patient(t *testing.T, p time.Duration) {
 	t.Cleanup(func() { patienceAbsent = old })
 }
 
+// limits sets how long the first "not now" keeps from asking.
+func limits(t *testing.T, first time.Duration) {
+	old := limitFirst
+	limitFirst = first
+	t.Cleanup(func() { limitFirst = old })
+}
+
+// replaced sets for how long workers of a replaced request are left alone.
+func replaced(t *testing.T, d time.Duration) {
+	old := replacedFor
+	replacedFor = d
+	t.Cleanup(func() { replacedFor = old })
+}
+
 // soon waits until a new process's Step has done it.
 func (f *fixture) soon(s *scheduler, what string, ok func(*Outcome) bool) {
 	f.t.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(soonEnough)
 	for !ok(f.step(f.process(s))) {
 		if time.Now().After(end) {
 			f.t.Fatalf("waited in vain for %s", what)

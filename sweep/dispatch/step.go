@@ -171,8 +171,8 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 }
 
 // rememberEvery bounds how often a process that makes many Steps writes down
-// what it has seen. A process that makes one writes at once.
-const rememberEvery = 20 * time.Second
+// what it has seen. A process that makes one writes at once. Tests have more.
+var rememberEvery = 20 * time.Second
 
 // count adds up the workers of this sweep that live.
 func (d *Dispatcher) count(subs []*results.Submission, jobs workers, out *Outcome) {
