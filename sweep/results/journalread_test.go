@@ -93,7 +93,7 @@ func TestForeignEntries(t *testing.T) {
 				if err := s.Rows(func(Row) {}, nil); err != nil {
 					t.Error(err)
 				}
-				if d := time.Since(begin); d > 20*time.Second {
+				if d := time.Since(begin); d > 2*time.Minute { // a moment, but for what else the machine does
 					t.Errorf("it took %v", d)
 				}
 			})

@@ -63,7 +63,7 @@ func TestSealBeforeItsJournal(t *testing.T) {
 	if err := os.WriteFile(path, whole[:last], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.tree.DirCache = 0.2
+	s.tree.DirCache = 3600
 	sn, err := s.Snapshot()
 	if err != nil {
 		t.Fatal(err)
@@ -95,10 +95,11 @@ func TestSealBeforeItsJournal(t *testing.T) {
 	if err := os.WriteFile(path, whole[:last], 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.tree.DirCache = 0.2
 	if sn, err = s.Snapshot(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); Count(sn.Derive()).Failed == 0; {
+	for deadline := time.Now().Add(2 * time.Minute); Count(sn.Derive()).Failed == 0; {
 		if time.Now().After(deadline) {
 			t.Fatalf("counts = %+v, want the runs without an end failed", Count(sn.Derive()))
 		}
