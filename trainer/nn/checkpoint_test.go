@@ -166,7 +166,8 @@ func TestWriteCheckpointsStaysInside(t *testing.T) {
 }
 
 // TestHostileFiles: whatever lies where a checkpoint should be is refused in
-// under a second, and takes no more memory than the run itself. Each of the
+// under a second, at the best of three times, since the machine may be busy, and
+// takes no more memory than the run itself. Each of the
 // files is well formed as far as it goes: lengths fit its size, which may be
 // large without taking any disk.
 func TestHostileFiles(t *testing.T) {
@@ -253,21 +254,24 @@ func TestHostileFiles(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), lastFile)
 			tt.make(file)
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			begin := time.Now()
-			_, err = readCheckpoint(file, s.fits)
-			took := time.Since(begin)
-			runtime.ReadMemStats(&after)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("readCheckpoint = %v, want an error with %q", err, tt.want)
+			took := time.Duration(math.MaxInt64)
+			for try := 0; try < 3 && took > time.Second; try++ {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				begin := time.Now()
+				_, err = readCheckpoint(file, s.fits)
+				took = min(took, time.Since(begin))
+				runtime.ReadMemStats(&after)
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Fatalf("readCheckpoint = %v, want an error with %q", err, tt.want)
+				}
+				// A state is 20 kB here, a manifest's text a few times that.
+				if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+					t.Fatalf("took %d bytes of memory", n)
+				}
 			}
 			if took > time.Second {
-				t.Errorf("refused after %v, want at most a second", took)
-			}
-			// A state is 20 kB here, a manifest's text a few times that.
-			if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
-				t.Errorf("took %d bytes of memory", n)
+				t.Errorf("refused after %v at best, want at most a second", took)
 			}
 			if err := s.load(file); err == nil {
 				t.Error("was evaluated")

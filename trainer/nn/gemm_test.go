@@ -181,7 +181,11 @@ func TestMulAllocatesNothing(t *testing.T) {
 	a, b, c := make([]float32, 500*500), make([]float32, 500*500), make([]float32, 500*500)
 	for i := range kernels {
 		x := multiplier{kernel: &kernels[i], panel: make([]float32, 500*500)}
-		if n := testing.AllocsPerRun(2, func() { x.mul(false, true, 500, 500, 500, a, b, false, c) }); n != 0 {
+		n := 1.0
+		for try := 0; try < 5 && n != 0; try++ { // all of the process counts, also what the runtime does beside
+			n = testing.AllocsPerRun(2, func() { x.mul(false, true, 500, 500, 500, a, b, false, c) })
+		}
+		if n != 0 {
 			t.Errorf("%s: mul allocates %v times", kernels[i].name, n)
 		}
 	}
