@@ -216,29 +216,36 @@ func TestGivesUpAfterManyLosses(t *testing.T) {
 }
 
 // What a program measures without a step, and its checkpoints, are signs of life
-// for launcher.stall; the log says why a run was ended.
+// for launcher.stall; a run without them is ended, and its log says why. The clock
+// is that of the bubble: the machine may be as slow as it likes.
 func TestSignsOfLife(t *testing.T) {
-	s := newSweep(t, 2)
-	w := newWorker(s, func(ctx context.Context, r *Run) error {
-		for i := 0; i < 12; i++ {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(300 * time.Millisecond):
+	synctest.Test(t, func(t *testing.T) {
+		s := newSweep(t, 3)
+		w := newWorker(s, func(ctx context.Context, r *Run) error {
+			for i := range 12 {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(10 * time.Second):
+				}
+				if number(r) == 0 {
+					r.Metrics.Checkpoint(int64(i), "c")
+				} else if a, ok := r.Metrics.(interface{ Alive() }); ok && number(r) == 1 {
+					a.Alive()
+				}
 			}
-			if number(r) == 0 {
-				r.Metrics.Checkpoint(int64(i), "c")
-			} else if a, ok := r.Metrics.(interface{ Alive() }); ok {
-				a.Alive()
-			}
+			return nil
+		})
+		w.Parallel, w.Stall = 3, 50*time.Second
+		sum, err := w.Run(t.Context(), nil)
+		if err != nil || sum.Runs[results.Done] != 2 || sum.Runs[results.Stall] != 1 {
+			t.Errorf("got %+v, %v, want two runs done and the silent one ended", sum, err)
 		}
-		return nil
+		log, err := os.ReadFile(filepath.Join(s.AttemptPath("0002", "a0"), results.LogFile))
+		if err != nil || !strings.Contains(string(log), "orch: stall") {
+			t.Errorf("log of the silent run = %q, %v, want why it was ended", log, err)
+		}
 	})
-	w.Parallel, w.Stall = 2, 1500*time.Millisecond
-	sum, err := w.Run(t.Context(), nil)
-	if err != nil || sum.Runs[results.Done] != 2 {
-		t.Errorf("got %+v, %v, want two runs done", sum, err)
-	}
 }
 
 // A program that measures at one step for ever makes no line that is too long.
