@@ -73,6 +73,20 @@ func TestLookWithoutAnswer(t *testing.T) {
 	}
 }
 
+// Nor has it said that there is no work tree: all that is ignored would be listed.
+func TestListWithoutAnswer(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\nkill -KILL $$\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	dir := t.TempDir()
+	tree(t, dir, map[string]string{"a.py": ""})
+	if l, err := List(t.Context(), dir, nil, nil); err == nil || !strings.Contains(err.Error(), "git rev-parse") {
+		t.Errorf("List = %+v, %v, want an error that names git", l, err)
+	}
+}
+
 // A git of before 2018 knows no such status; a file that is staged and then as it
 // was is no change.
 func TestLookWithAnOldGit(t *testing.T) {

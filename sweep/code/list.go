@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -66,7 +67,13 @@ type lister struct {
 // candidates lists the files that may be copied.
 func (l *lister) candidates(ctx context.Context, dir string) ([]string, error) {
 	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
-	if err != nil {
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() < 0:
+		// Ended by a signal, of the deadline most likely: it has not said that
+		// there is no work tree, and without it what is ignored would be copied.
+		return nil, err
+	case err != nil:
 		return l.walk()
 	}
 	if len(l.only) == 0 {
