@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A Cluster is a real Slurm on this machine, of one process of tests.
@@ -158,11 +160,41 @@ func (c *Cluster) PID(t testing.TB, daemon string) int {
 	return pid
 }
 
-// Signal sends a signal to a daemon.
+// Signal sends a signal to a daemon. After SIGKILL it waits until the daemon is
+// gone: until then it may answer, and write its state, and Up takes it for alive.
 func (c *Cluster) Signal(t testing.TB, daemon string, sig syscall.Signal) {
 	t.Helper()
-	if err := syscall.Kill(c.PID(t, daemon), sig); err != nil {
+	pid := c.PID(t, daemon)
+	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatalf("%v to %s: %v", sig, daemon, err)
+	}
+	if sig == syscall.SIGKILL {
+		wait(t, "the end of "+daemon, func() bool { return !lives(pid) })
+	}
+}
+
+// lives says whether a process is there, and no zombie. The first thread may be
+// one before the others have ended.
+func lives(pid int) bool {
+	dir := "/proc/" + strconv.Itoa(pid)
+	stat, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return false
+	}
+	threads, _ := os.ReadDir(dir + "/task")
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z") || len(threads) > 1
+}
+
+// wait waits for what a machine does by itself, as soon as it has the time.
+func wait(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(2 * time.Minute); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
 	}
 }
 
@@ -173,12 +205,21 @@ func (c *Cluster) Command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Do runs one of Slurm's commands and returns what it prints.
-func (c *Cluster) Do(t testing.TB, name string, args ...string) string {
+// away is what Slurm's commands say when the controller or the database had no
+// time for them. sbatch may say some of it of a job that was accepted.
+var away = regexp.MustCompile(`Unable to contact slurm controller|timed out|Connection re(fused|set)|Zero Bytes were transmitted`)
+
+// Do runs one of Slurm's commands and returns what it prints. It asks again, for
+// a while, if nobody has time for an answer.
+func (c *Cluster) Do(t testing.TB, name string, args ...string) (said string) {
 	t.Helper()
-	out, err := c.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
+	wait(t, name, func() bool {
+		out, err := c.Command(name, args...).CombinedOutput()
+		if err != nil && (name == "sbatch" || !away.Match(out)) {
+			t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+		}
+		said = string(out)
+		return err == nil
+	})
+	return said
 }
