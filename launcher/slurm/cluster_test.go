@@ -3,6 +3,8 @@
 package slurm_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -57,25 +59,48 @@ func (c *devCluster) signal(t testing.TB, daemon string, sig syscall.Signal) {
 	c.Signal(t, daemon, sig)
 }
 
-// do runs one of Slurm's commands by hand.
+// do runs one of Slurm's commands by hand, one that may be done twice.
 func do(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
+	return answer(t, name, func() (string, error) {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%q: %w\n%s", args, err, out)
+		}
+		return string(out), err
+	})
 }
 
-// eventually waits until ok, for at most a minute or two.
+// patience bounds every wait: a time limit of a minute is enforced after up to
+// 90 seconds, and the controller forgets jobs once a minute, on a machine that
+// may have other things to do.
+const patience = 4 * time.Minute
+
+// eventually waits until ok.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	end := time.Now().Add(2 * time.Minute)
+	answer(t, what, func() (struct{}, error) {
+		if !ok() {
+			return struct{}{}, errors.New("waited in vain")
+		}
+		return struct{}{}, nil
+	})
+}
+
+// answer asks until there is an answer: a daemon that has no time for one is not
+// what these tests are about.
+func answer[T any](t testing.TB, what string, ask func() (T, error)) T {
+	t.Helper()
+	end := time.Now().Add(patience)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for !ok() {
+	for {
+		x, err := ask()
+		if err == nil {
+			return x
+		}
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("%s: %v", what, err)
 		}
 		<-tick.C
 	}

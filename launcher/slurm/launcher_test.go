@@ -30,7 +30,7 @@ func TestLauncher(t *testing.T) {
 			return s
 		},
 		Resources: resources,
-		Patience:  2 * time.Minute,
+		Patience:  patience,
 		Poll:      200 * time.Millisecond,
 		Many:      40,
 		Calls:     func() int { return calls() },

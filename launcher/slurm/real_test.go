@@ -49,24 +49,34 @@ func submit(t *testing.T, s *slurm.Slurm, req launcher.Request) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A worker that is only about to start writes into the test's folders, which
+	// are to be removed next.
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := s.Cancel(ctx, id); err != nil {
-			t.Error(err)
-		}
+		answer(t, "scancel", func() (string, error) { return "", s.Cancel(context.Background(), id) })
+		eventually(t, "the end of "+req.Key, func() bool {
+			return !slices.ContainsFunc(workers(t, s, req.Key), func(w launcher.Worker) bool { return w.State != launcher.Ended })
+		})
 	})
 	return id
+}
+
+// list lists all workers.
+func list(t *testing.T, s *slurm.Slurm) []launcher.Worker {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context()) // also when the test is over
+	return answer(t, "squeue", func() ([]launcher.Worker, error) { return s.Jobs(ctx) })
+}
+
+// past lists the workers of a key that the accounting database knows.
+func past(t *testing.T, s *slurm.Slurm, since time.Time, key string) []launcher.Worker {
+	t.Helper()
+	return answer(t, "sacct", func() ([]launcher.Worker, error) { return s.Past(t.Context(), since, key) })
 }
 
 // workers lists the workers of a key by index.
 func workers(t *testing.T, s *slurm.Slurm, key string) []launcher.Worker {
 	t.Helper()
-	all, err := s.Jobs(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	all = slices.DeleteFunc(all, func(w launcher.Worker) bool { return w.Key != key })
+	all := slices.DeleteFunc(list(t, s), func(w launcher.Worker) bool { return w.Key != key })
 	slices.SortFunc(all, func(a, b launcher.Worker) int { return a.Index - b.Index })
 	return all
 }
@@ -80,6 +90,16 @@ func await(t *testing.T, s *slurm.Slurm, req launcher.Request, state launcher.St
 		return len(ws) == req.Workers && !slices.ContainsFunc(ws, func(w launcher.Worker) bool { return w.State != state })
 	})
 	return ws
+}
+
+// started waits for n workers that play the part "wait" in a folder. The
+// controller calls a job running before its node has started it.
+func started(t *testing.T, out string, n int) {
+	t.Helper()
+	eventually(t, "the workers to be there", func() bool {
+		pids, _ := filepath.Glob(filepath.Join(out, "*.pid"))
+		return len(pids) == n
+	})
 }
 
 func log(t *testing.T, req launcher.Request, index int) string {
@@ -259,7 +279,7 @@ func TestStuck(t *testing.T) {
 // log in the one case, the wrong place in the other.
 func TestMissingFolders(t *testing.T) {
 	cluster(t)
-	s := open(t, slurm.Options{Extra: []string{"--begin=now+3"}})
+	s := open(t, slurm.Options{Extra: []string{"--begin=now+1hour"}})
 	for _, x := range []struct {
 		name   string
 		remove func(launcher.Request) string
@@ -276,10 +296,11 @@ func TestMissingFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Argv = []string{program}
-		submit(t, s, req)
+		id := submit(t, s, req)
 		if err := os.RemoveAll(x.remove(req)); err != nil {
 			t.Fatal(err)
 		}
+		do(t, "scontrol", "update", "jobid="+id, "starttime=now")
 		if w := await(t, s, req, launcher.Ended)[0]; w.End.Cause != launcher.SetupFailed || !strings.Contains(w.Reason, x.words) {
 			t.Errorf("%s: got %+v (%s), want %v", x.name, w.End, w.Reason, launcher.SetupFailed)
 		}
@@ -290,9 +311,11 @@ func TestMissingFolders(t *testing.T) {
 func TestCancelOneTask(t *testing.T) {
 	cluster(t)
 	s := open(t, slurm.Options{})
-	req := request(t, 2, "wait", t.TempDir())
+	out := t.TempDir()
+	req := request(t, 2, "wait", out)
 	id := submit(t, s, req)
 	await(t, s, req, launcher.Running)
+	started(t, out, 2)
 	do(t, "scancel", id+"_1")
 	eventually(t, "the end of task 1", func() bool { return workers(t, s, req.Key)[1].State == launcher.Ended })
 	ws := workers(t, s, req.Key)
@@ -310,10 +333,13 @@ func TestTimeOut(t *testing.T) {
 	req := request(t, 1, "wait", t.TempDir())
 	warned := request(t, 1, "wait", t.TempDir())
 	warned.Argv = []string{self(t), "slurm-warned"}
-	for _, r := range []*launcher.Request{&req, &warned} {
-		r.Resources.Time = time.Minute
-		submit(t, s, *r)
-	}
+	req.Resources.Time = time.Minute
+	// The controller looks twice a minute and warns up to a minute early: that is
+	// no sooner than a minute after the job got its node. A program that starts
+	// later is not warned, but only ended.
+	warned.Resources.Time = 2 * time.Minute
+	submit(t, s, req)
+	submit(t, s, warned)
 	if w := await(t, s, warned, launcher.Ended)[0]; w.End.Cause != launcher.Exited || w.End.Code != 5 {
 		t.Errorf("warned: got %+v (%s), want exit code 5", w.End, w.Reason)
 	}
@@ -324,18 +350,17 @@ func TestTimeOut(t *testing.T) {
 
 // A node is lost while its job lives on: nobody vouches for that one's death.
 func TestNodeLost(t *testing.T) {
-	c := cluster(t, "--nodes", "2", "--conf", "SlurmdTimeout=5")
-	s := open(t, slurm.Options{NodeList: "n1"})
+	c := cluster(t, "--nodes", "1") // no other test's
+	s := open(t, slurm.Options{})
 	out := t.TempDir()
 	req := request(t, 1, "wait", out)
 	submit(t, s, req)
 	await(t, s, req, launcher.Running)
-	// The controller calls a job running before its node has started it.
-	eventually(t, "the worker to be there", func() bool {
-		_, err := os.Stat(filepath.Join(out, "0.pid"))
-		return err == nil
-	})
+	started(t, out, 1)
 	c.signal(t, "slurmd.n1", syscall.SIGKILL)
+	// The controller need not find out by itself: with a SlurmdTimeout that is
+	// worth waiting for it would lose the node of a busy machine, too.
+	do(t, "scontrol", "update", "nodename=n1", "state=down", "reason=test")
 	w := await(t, s, req, launcher.Ended)[0]
 	if w.End.Cause != launcher.NodeLost || w.End.Proof {
 		t.Errorf("got %+v (%s), want %v without proof", w.End, w.Reason, launcher.NodeLost)
@@ -354,11 +379,9 @@ func TestNodeLost(t *testing.T) {
 // The controller accepts a job and is too slow to say so: the outcome is
 // unknown, and the job is found by its name.
 func TestControllerStopped(t *testing.T) {
-	c := cluster(t)
+	c := cluster(t, "--conf", "MessageTimeout=5")
 	s := open(t, slurm.Options{})
-	if _, err := s.Jobs(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	list(t, s)
 	const rounds = 3
 	var reqs [rounds]launcher.Request
 	errs := make(chan error, rounds)
@@ -390,9 +413,7 @@ func TestControllerStopped(t *testing.T) {
 func TestKilledClients(t *testing.T) {
 	cluster(t)
 	s := open(t, slurm.Options{Extra: []string{"--begin=now+3600"}})
-	if _, err := s.Jobs(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	list(t, s)
 	const rounds = 60
 	ids := map[string]string{} // by key; "" is unknown
 	for i := range rounds {
@@ -405,13 +426,9 @@ func TestKilledClients(t *testing.T) {
 		}
 		ids[req.Key] = id
 	}
-	all, err := s.Jobs(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	orphans, found := 0, map[string]bool{}
 	var cancel []string
-	for _, w := range all {
+	for _, w := range list(t, s) {
 		id, ours := ids[w.Key]
 		if !ours {
 			continue
@@ -439,10 +456,8 @@ func TestKilledClients(t *testing.T) {
 // A context that ends while sbatch waits for the controller.
 func TestSubmitDeadline(t *testing.T) {
 	c := cluster(t)
-	s := open(t, slurm.Options{})
-	if _, err := s.Jobs(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, slurm.Options{Extra: []string{"--begin=now+3600"}}) // it may be accepted after all
+	list(t, s)
 	c.signal(t, "slurmctld", syscall.SIGSTOP)
 	defer c.signal(t, "slurmctld", syscall.SIGCONT)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -466,9 +481,7 @@ func TestSmallArrays(t *testing.T) {
 	withAccounting(t)
 	o := slurm.Options{StateDir: t.TempDir()}
 	s := open(t, o)
-	if _, err := s.Jobs(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	list(t, s)
 	if n, _ := s.Bounds(); n != 11 {
 		t.Fatalf("Bounds = %d workers a job, want 11", n)
 	}
@@ -487,8 +500,8 @@ func TestSmallArrays(t *testing.T) {
 	req := request(t, 11, "report", out)
 	submit(t, s, req)
 	eventually(t, "11 reports", func() bool {
-		list, _ := filepath.Glob(filepath.Join(out, "*.json"))
-		return len(list) == 11
+		names, _ := filepath.Glob(filepath.Join(out, "*.json"))
+		return len(names) == 11
 	})
 }
 
@@ -517,10 +530,7 @@ func TestPast(t *testing.T) {
 	req := request(t, 2, "exit", "3")
 	submit(t, s, req)
 	eventually(t, "squeue to forget", func() bool {
-		ws, err := s.Past(t.Context(), begin, req.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		ws := past(t, s, begin, req.Key)
 		over := len(ws) == 2 && !slices.ContainsFunc(ws, func(w launcher.Worker) bool {
 			return w.State != launcher.Ended || w.End.Cause != launcher.Exited || w.End.Code != 3
 		})
@@ -554,12 +564,8 @@ func TestPreempted(t *testing.T) {
 	await(t, s, urgent, launcher.Running)
 	// MinJobAge is short: either of the two sources may have it.
 	eventually(t, "word of the preemption", func() bool {
-		ws, err := s.Past(t.Context(), begin, low.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
 		n := 0
-		for _, w := range append(ws, workers(t, s, low.Key)...) {
+		for _, w := range append(past(t, s, begin, low.Key), workers(t, s, low.Key)...) {
 			if w.State == launcher.Ended && w.End.Cause == launcher.Preempted {
 				n++
 			}
