@@ -109,7 +109,7 @@ func (p *Pool) cancelOthers(ctx context.Context, recs []record) error {
 		}
 	}
 	killAt := time.Now().Add(max(0, p.opt.Grace))
-	end := killAt.Add(lastWait)
+	var end time.Time // from the first SIGKILL: a stopped machine may have slept through killAt
 	pause, asked := 5*time.Millisecond, map[int]bool{}
 	for len(live) > 0 {
 		procs := p.processes(live)
@@ -117,9 +117,13 @@ func (p *Pool) cancelOthers(ctx context.Context, recs []record) error {
 			break
 		}
 		now := time.Now()
-		if now.After(end) {
+		switch {
+		case now.Before(killAt):
+		case end.IsZero():
+			end = now.Add(lastWait)
+		case now.After(end):
 			errs = append(errs, fmt.Errorf("%d processes are still there after SIGKILL", len(procs)))
-			break
+			return errors.Join(errs...)
 		}
 		for _, x := range procs {
 			switch {

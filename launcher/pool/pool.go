@@ -95,12 +95,12 @@ const (
 	stopClose       // by Close
 )
 
-const (
-	defaultGrace = 5 * time.Second
-	// lastWait bounds how long anyone waits for processes after SIGKILL: only
-	// one stuck in the kernel (a dead NFS server) takes longer.
-	lastWait = 5 * time.Second
-)
+const defaultGrace = 5 * time.Second
+
+// lastWait bounds how long anyone waits for processes after SIGKILL: only one
+// stuck in the kernel (a dead NFS server) takes longer. A machine that swaps may
+// need the better part of it. Tests set another.
+var lastWait = 30 * time.Second
 
 // Open returns a pool. Close it: that ends a foreground pool's workers and the
 // goroutine that watches them.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,37 @@ func TestBadRecords(t *testing.T) {
 	}
 	if err := p.Cancel(context.Background(), "newer"); err == nil {
 		t.Error("Cancel of a job whose record is newer = nil, want an error")
+	}
+}
+
+// A process that stood still while the grace and the last wait went by still
+// kills what it was to kill before it gives up.
+func TestKillsBeforeItGivesUp(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Log("needs the program sleep, and somebody who reaps it")
+		return
+	}
+	defer func(d time.Duration) { lastWait = d }(lastWait)
+	lastWait = 0
+	p, err := Open(Options{StateDir: t.TempDir(), Grace: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sleep", "300")
+	cmd.SysProcAttr = attributes(true)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	rec := line(intent{Format: format, Kind: "job", Key: "k", ID: "k", Workers: 1, Detach: true, origin: p.self, PID: 1, Start: "-"})
+	if err := os.WriteFile(p.path("k", jobSuffix), append(rec, startLine(0, pid, startTime(pid), nil)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Cancel(context.Background(), "k")
+	dead := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	cmd.Wait()
+	if !dead.Stop() {
+		t.Error("Cancel gave up a process without a SIGKILL")
 	}
 }
 
