@@ -23,7 +23,7 @@ import (
 	"orch/launcher/pool"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func ctx() context.Context { return context.Background() }
 
@@ -74,9 +74,7 @@ func start(t *testing.T, o owner) (*exec.Cmd, *bufio.Reader) {
 		cmd.Process.Kill()
 		cmd.Wait()
 		open(t, pool.Options{StateDir: o.State, Grace: -1}).Cancel(ctx(), o.Req.Key)
-		if left := launchertest.Processes(o.Req.Key); len(left) > 0 {
-			t.Errorf("processes left behind: %q", left)
-		}
+		until(t, "the last processes to end", func() bool { return len(launchertest.Processes(o.Req.Key)) == 0 })
 	})
 	return cmd, bufio.NewReader(out)
 }
@@ -145,16 +143,22 @@ func TestForegroundDiesWithItsOwner(t *testing.T) {
 		}
 	}
 	kill(t, cmd.Process.Pid)
-	until(t, "the workers to die with their owner", func() bool { return len(launchertest.Processes(o.Req.Key)) == 0 })
 	cmd.Wait()
-	ws := jobs(t, p)
+	var ws []launcher.Worker
+	until(t, "the workers to die with their owner", func() bool {
+		ws = jobs(t, p)
+		return !slices.ContainsFunc(ws, func(w launcher.Worker) bool { return w.State != launcher.Ended })
+	})
 	if len(ws) != 3 {
 		t.Fatalf("got %d workers, want 3", len(ws))
 	}
 	for _, w := range ws {
-		if w.State != launcher.Ended || w.End != (launcher.End{Cause: launcher.EndUnknown, Proof: true}) {
+		if w.End != (launcher.End{Cause: launcher.EndUnknown, Proof: true}) {
 			t.Errorf("after: got %+v, want ended, cause unknown, proven", w)
 		}
+	}
+	if left := launchertest.Processes(o.Req.Key); len(left) > 0 {
+		t.Errorf("all have ended, and there is %q", left)
 	}
 }
 
@@ -222,6 +226,7 @@ func TestKilledWhileSubmitting(t *testing.T) {
 			})
 			kill(t, cmd.Process.Pid)
 			cmd.Wait()
+			until(t, "all that was forked to have its program", func() bool { return copies(key) == 0 })
 			if round%2 == 1 {
 				b, err := os.ReadFile(record)
 				if err == nil {
@@ -232,8 +237,6 @@ func TestKilledWhileSubmitting(t *testing.T) {
 				}
 			}
 			p := open(t, pool.Options{StateDir: o.State})
-			// What the owner had forked when it was killed may get its program, and
-			// with it the key by which it is found, a moment later.
 			until(t, "Jobs to know every process", func() bool {
 				ws := jobs(t, p)
 				if len(ws) != workers {
@@ -265,6 +268,20 @@ func TestKilledWhileSubmitting(t *testing.T) {
 			}
 		})
 	}
+}
+
+// copies counts the processes that look like the owner of a job: what it had
+// forked when it was killed gets its own program, and with it the key by which it
+// is found, only when the kernel gets to it.
+func copies(key string) (n int) {
+	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range names {
+		b, _ := os.ReadFile(name)
+		if bytes.Contains(b, []byte("\x00pool-owner\x00")) && bytes.Contains(b, []byte(`"`+key+`"`)) {
+			n++
+		}
+	}
+	return n
 }
 
 // A worker without an owner may leave a child that has left its group, too.
@@ -309,8 +326,9 @@ func TestOrphanOfAForegroundPool(t *testing.T) {
 	cmd.Wait()
 	p := open(t, pool.Options{StateDir: o.State, Grace: 50 * time.Millisecond})
 	var w launcher.Worker
-	until(t, "the worker's end", func() bool { w = jobs(t, p)[0]; return w.State == launcher.Ended })
-	if left := launchertest.Processes(o.Req.Key); len(left) > 0 || !w.End.Proof {
+	// Looking ends them, but does not wait long for that.
+	until(t, "a proof of the worker's end", func() bool { w = jobs(t, p)[0]; return w.State == launcher.Ended && w.End.Proof })
+	if left := launchertest.Processes(o.Req.Key); len(left) > 0 {
 		t.Errorf("got %+v, left behind: %q", w, left)
 	}
 }

@@ -147,16 +147,30 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// hurry is a context whose time is up when somebody waits for it, and no sooner.
+type hurry struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func inAHurry() hurry {
+	c, end := context.WithCancel(ctx())
+	return hurry{c, end}
+}
+
+func (h hurry) Done() <-chan struct{} {
+	h.end()
+	return h.Context.Done()
+}
+
 // A Cancel whose time is up says so; the workers end all the same.
 func TestCancelInAHurry(t *testing.T) {
 	out := t.TempDir()
-	p := open(t, pool.Options{Grace: 300 * time.Millisecond})
+	p := open(t, pool.Options{Grace: time.Second})
 	submit(t, p, request(t, "hurry", 1, "stubborn", out))
 	until(t, "the worker", func() bool { _, err := os.Stat(filepath.Join(out, "0.pid")); return err == nil })
-	short, stop := context.WithTimeout(ctx(), 20*time.Millisecond)
-	defer stop()
-	if err := p.Cancel(short, "hurry"); err == nil {
-		t.Error("Cancel of a stubborn worker in 20 ms = nil, want an error")
+	if err := p.Cancel(inAHurry(), "hurry"); err == nil {
+		t.Error("Cancel of a stubborn worker without time to wait = nil, want an error")
 	}
 	if w := ended(t, p)[0]; w.End.Cause != launcher.Cancelled || w.End.Signal != "SIGKILL" {
 		t.Errorf("got %+v, want cancelled by SIGKILL", w.End)
@@ -166,17 +180,21 @@ func TestCancelInAHurry(t *testing.T) {
 // Who closes a pool after a Cancel that was cut short asks a second time.
 func TestPoolAsksTwice(t *testing.T) {
 	out := t.TempDir()
-	p := open(t, pool.Options{Grace: 20 * time.Second})
+	p := open(t, pool.Options{Grace: patience})
 	req := request(t, "twice-asked", 1, "stubborn", out)
-	req.Argv = []string{"/bin/sh", "-c", `trap 'n=$((n+1)); [ $n -gt 1 ] && exit 7' TERM; touch "$0/ready"; while :; do sleep 0.05; done`, out}
+	req.Argv = []string{"/bin/sh", "-c", `trap 'n=$((n+1)); touch "$0/asked"; [ $n -gt 1 ] && exit 7' TERM; touch "$0/ready"; while :; do sleep 0.05; done`, out}
 	submit(t, p, req)
-	until(t, "the worker", func() bool { _, err := os.Stat(filepath.Join(out, "ready")); return err == nil })
-	short, stop := context.WithTimeout(ctx(), 300*time.Millisecond)
-	defer stop()
-	p.Cancel(short, "twice-asked")
-	begin := time.Now()
-	if err := p.Close(); err != nil || time.Since(begin) > 10*time.Second {
-		t.Errorf("Close = %v after %v, want nil at once", err, time.Since(begin))
+	there := func(name string) func() bool {
+		return func() bool { _, err := os.Stat(filepath.Join(out, name)); return err == nil }
+	}
+	until(t, "the worker", there("ready"))
+	p.Cancel(inAHurry(), "twice-asked")
+	until(t, "the worker to hear of it", there("asked")) // two signals that wait are one
+	if err := p.Close(); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+	if w := jobs(t, p)[0]; w.End.Code != 7 || w.End.Signal != "" {
+		t.Errorf("got %+v, want exit code 7, by the second SIGTERM", w.End)
 	}
 }
 
