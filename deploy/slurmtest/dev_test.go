@@ -93,6 +93,7 @@ func TestSlurmDev(t *testing.T) {
 			if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
+			wait(t, "the end of slurmctld", func() bool { return !lives(n) })
 			if out := must(dev, "up", "--name", "a", "--nodes", "1"); !strings.Contains(out, "is up") {
 				t.Errorf("a second up says %q", out)
 			}

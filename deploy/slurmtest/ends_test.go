@@ -102,11 +102,11 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// eater takes 300 MiB for some seconds.
-const eater = `import time
+// eater takes 300 MiB, and where that is too much waits for somebody to notice.
+const eater = `import os, time
 x = bytearray(300 << 20)
 for i in range(0, len(x), 4096): x[i] = 1
-time.sleep(4)
+time.sleep(300 if int(os.environ["SLURM_MEM_PER_NODE"]) < 300 else 0)
 print("acc=1")
 `
 
@@ -176,7 +176,7 @@ func TestNeverStarts(t *testing.T) {
 	})
 	t.Run("no log", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, plain(t), sweepOf(2, acc, `extra = ["--begin=now+3"]`, "workers = 1"))
+		r := newRig(t, plain(t), sweepOf(2, acc, `extra = ["--begin=now+2minutes"]`, "workers = 1"))
 		r.submit()
 		subs, err := filepath.Glob(filepath.Join(r.tree, "s/subs/*"))
 		if err != nil || len(subs) != 1 {
@@ -186,6 +186,7 @@ func TestNeverStarts(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(subs[0], "worker-0.log"), 0o700); err != nil {
 			t.Fatal(err)
 		}
+		r.begin()
 		r.await("the end of the job", func() bool { return strings.Contains(r.queue(), "FAILED") })
 		if q := r.c.Do(t, "squeue", "-h", "-t", "all", "-j", r.jobs()[0], "-O", "exit_code:|"); !strings.Contains(q, "4021") && !strings.Contains(q, "53") {
 			t.Errorf("exit code %q: this is not the case that it should be", q)
@@ -193,11 +194,13 @@ func TestNeverStarts(t *testing.T) {
 		if said := r.step(); !strings.Contains(said, "log") {
 			t.Errorf("a Step does not speak of the log:\n%s", said)
 		}
+		r.until("another job", func() bool { return len(r.jobs()) > 1 })
+		r.begin()
 		r.done() // the next worker has a folder of its own
 	})
 	t.Run("working directory", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, plain(t), sweepOf(2, acc, `extra = ["--begin=now+3"]`))
+		r := newRig(t, plain(t), sweepOf(2, acc, `extra = ["--begin=now+2minutes"]`))
 		work := r.path("work")
 		if err := os.Mkdir(work, 0o700); err != nil {
 			t.Fatal(err)
@@ -210,9 +213,18 @@ func TestNeverStarts(t *testing.T) {
 		if err := os.Remove(work); err != nil {
 			t.Fatal(err)
 		}
+		r.begin()
 		r.finish()
 		r.failed(results.BadSetup, "work")
 	})
+}
+
+// begin lets the sweep's jobs begin that were to wait for a time.
+func (r *rig) begin() {
+	r.t.Helper()
+	for _, id := range r.jobs() {
+		r.c.Command("scontrol", "update", "jobid="+id, "starttime=now").Run() // not where it is over
+	}
 }
 
 // A disk that is full under tree and log: nothing is counted that is not on it,

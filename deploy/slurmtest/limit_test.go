@@ -83,22 +83,34 @@ func TestMemoryUnknown(t *testing.T) {
 
 // A controller that holds as many jobs as it may (MaxJobCount, where ended ones
 // count until MinJobAge) makes sbatch wait for two minutes, in each try. orch
-// does not: it asks for fewer at once, and for the rest in later Steps.
+// does not: it asks for fewer at once, and for the rest in later Steps. Only an
+// sbatch that takes most of a second to say that it waits is left to it; then the
+// machine was busy, and it is tried again.
 func TestFullQueue(t *testing.T) {
 	t.Parallel()
 	c := StartAlone(t, "--nodes", "2", "--conf", "MaxJobCount=5", "--conf", "MinJobAge=2", "--conf", "KillWait=3")
-	r := newRig(t, c, sweepOf(12, waits, "workers = 12"))
-	begin := time.Now()
-	out, stderr, code := r.run(r.command("submit", "s.toml"))
-	if took := time.Since(begin); code != 0 && code != 1 || took > time.Minute {
-		t.Errorf("submit ends with code %d after %v:\n%s%s", code, took, out, stderr)
+	for try := 1; ; try++ {
+		r := newRig(t, c, sweepOf(12, waits, "workers = 12"))
+		r.wait = 2 * patience
+		begin := time.Now()
+		out, stderr, code := r.run(r.command("submit", "s.toml"))
+		took := time.Since(begin)
+		if code != 0 && code != 1 {
+			t.Errorf("submit ends with code %d:\n%s%s", code, out, stderr)
+		}
+		if !strings.Contains(out+stderr, "not now") {
+			t.Errorf("submit does not say that there is a limit:\n%s%s", out, stderr)
+		}
+		r.until("some workers of the queue", func() bool { return r.count(results.StateRunning) > 0 })
+		r.write("go", "")
+		r.done()
+		if took < time.Minute {
+			return
+		}
+		if try == 3 {
+			t.Fatalf("submit waited for a full queue three times, at last for %v:\n%s%s", took, out, stderr)
+		}
 	}
-	if !strings.Contains(out+stderr, "not now") {
-		t.Errorf("submit does not say that there is a limit:\n%s%s", out, stderr)
-	}
-	r.until("some workers of the queue", func() bool { return r.count(results.StateRunning) > 0 })
-	r.write("go", "")
-	r.done()
 }
 
 // An account may submit 5 jobs: what is over it is asked for later, and said to
@@ -212,7 +224,7 @@ func TestStuck(t *testing.T) {
 			cluster = accounted
 		}
 		on(t, x.words, cluster, func(t *testing.T, c *Cluster) {
-			r := newRig(t, c, strings.Replace(sweepOf(2, acc, x.key), `time = "5m"`, `time = "30m"`, 1))
+			r := newRig(t, c, strings.Replace(sweepOf(2, acc, x.key), `time = "30m"`, `time = "40m"`, 1))
 			out, stderr, code := r.run(r.command("submit", "s.toml"))
 			if code != 0 { // refused at once is as good
 				if !strings.Contains(stderr, "time") {

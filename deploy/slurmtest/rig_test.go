@@ -63,8 +63,9 @@ func figure(t *testing.T, format string, args ...any) {
 }
 
 // patience bounds every wait. A time limit of a minute is enforced after up to
-// 90 seconds, and the machine may be loaded.
-const patience = 4 * time.Minute
+// 90 seconds, orch waits for three minutes for a job of which it knows nothing,
+// and the machine may be loaded.
+const patience = 8 * time.Minute
 
 // rig is a results tree with the sweep s, and a cluster to run it on.
 type rig struct {
@@ -101,7 +102,8 @@ func newRig(t testing.TB, c *Cluster, sweep string, change ...func(*results.Sett
 }
 
 // sweepOf writes a sweep file: a shell script that is run for each seed, and
-// more keys of [launcher].
+// more keys of [launcher]. The time is more than any test needs, so that no
+// program that waits for one is cut short.
 func sweepOf(runs int, script string, launcher ...string) string {
 	return fmt.Sprintf(`name = "s"
 [task]
@@ -113,7 +115,7 @@ seed = "range(0,%d)"
 [launcher]
 name = "slurm"
 mem = "100M"
-time = "5m"
+time = "30m"
 %s
 `, quoted(script), runs, strings.Join(launcher, "\n"))
 }
@@ -436,8 +438,18 @@ func (r *rig) queue() string {
 	if len(ids) == 0 {
 		return ""
 	}
-	out, _ := r.c.Command("squeue", "-h", "-r", "-t", "all", "-o", "%F_%K %T %r %N", "-j", strings.Join(ids, ",")).CombinedOutput()
-	return string(out)
+	text := ""
+	wait(r.t, "squeue", func() bool {
+		out, err := r.c.Command("squeue", "-h", "-r", "-t", "all", "-o", "%F_%K %T %r %N", "-j", strings.Join(ids, ",")).CombinedOutput()
+		switch {
+		case err == nil:
+			text = string(out)
+		case !strings.Contains(string(out), "Invalid job id"): // else it has just been forgotten
+			return false
+		}
+		return true
+	})
+	return text
 }
 
 // running waits until some runs execute.
@@ -494,17 +506,30 @@ func (r *rig) processes(of func(cmdline string) bool) (pids []int) {
 	return pids
 }
 
-// clear ends what is left of the sweep.
+// clear ends what is left of the sweep, and returns when nothing writes to its
+// folder any more: it is to be removed.
 func (r *rig) clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	subs, _ := filepath.Glob(filepath.Join(r.tree, "s/subs/*/*.sh"))
-	for _, s := range subs {
-		cmd := exec.CommandContext(ctx, "scancel", "--name="+strings.TrimSuffix(filepath.Base(s), ".sh"))
+	slurm := func(name string, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, name, args...)
 		cmd.Env = append(os.Environ(), r.c.Env())
-		cmd.Run()
+		out, err := cmd.Output()
+		return string(out), err
 	}
-	end := time.Now().Add(30 * time.Second)
+	subs, _ := filepath.Glob(filepath.Join(r.tree, "*/subs/*/*.sh"))
+	var names []string
+	for _, s := range subs {
+		names = append(names, strings.TrimSuffix(filepath.Base(s), ".sh"))
+		slurm("scancel", "--name="+names[len(names)-1])
+	}
+	for len(names) > 0 && ctx.Err() == nil {
+		if left, err := slurm("squeue", "-h", "-o", "%i", "--name="+strings.Join(names, ",")); err == nil && left == "" {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	end := time.Now().Add(time.Minute)
 	for len(r.processes(nil)) > 0 && time.Now().Before(end) {
 		for _, pid := range r.processes(nil) {
 			if p, err := os.FindProcess(pid); err == nil {
