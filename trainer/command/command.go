@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"orch/sweep/override"
 	"orch/sweep/results"
@@ -19,6 +20,7 @@ import (
 type Trainer struct {
 	environ func() []string // what programs inherit
 	oom     oomWatch
+	news    time.Duration // see newsWait
 
 	mu    sync.Mutex
 	found map[lookupKey]string // programs by name, since PATH is long and runs are many
@@ -28,9 +30,14 @@ type lookupKey struct{ name, path string }
 
 var _ trainer.Trainer = (*Trainer)(nil)
 
+// newsWait: Slurm signals a job's programs at the same moment as the worker. A
+// program that such a signal ended is judged when the worker had the time to hear
+// of it too.
+const newsWait = time.Second
+
 // New returns a trainer whose programs inherit this process's environment.
 func New() *Trainer {
-	return &Trainer{environ: os.Environ, oom: oomWatch{root: "/"}, found: map[lookupKey]string{}}
+	return &Trainer{environ: os.Environ, oom: oomWatch{root: "/"}, news: newsWait, found: map[lookupKey]string{}}
 }
 
 // Name returns "command".
@@ -90,7 +97,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 		return badSetup(startProblem(s, r, err))
 	}
 	g := &gathered{to: r.Metrics, dir: r.Dir, earlier: before}
-	w := &watch{task: t, run: r, p: p, log: log, tail: tailer{g: g}}
+	w := &watch{task: t, run: r, p: p, log: log, tail: tailer{g: g}, news: c.news}
 	why := w.wait(ctx)
 	log.close()
 	if u, ok := r.Metrics.(Usage); ok && why != abandoned {

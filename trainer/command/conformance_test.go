@@ -63,7 +63,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	walk := func(steps int64) override.Value {
 		return program(t, "walk", "{steps}").Set("steps", override.IntValue(steps)).Set("seed", override.IntValue(0)).
-			Set("task.metrics.length", override.StringValue(`walked (\S+)`))
+			Set("task.metrics.length", override.StringValue(`walked (\S+)`)).Set("task.stop_grace", override.StringValue("2m"))
 	}
 	field := func(key, val string) override.Field {
 		return override.Field{Key: override.StringValue(key), Val: override.StringValue(val)}

@@ -63,7 +63,7 @@ func ExampleTrainer_Train() {
 		Dir: dir, Workdir: work, Threads: 1, Log: os.Stdout, Metrics: printer{},
 	})
 	fmt.Println("end:", err)
-	// Output:
+	// Unordered output:
 	// called with --c=0.5
 	// accuracy = 0.93
 	// step 1 loss 0.1

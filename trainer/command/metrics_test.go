@@ -201,7 +201,9 @@ func TestMetricsFitALine(t *testing.T) {
 
 func TestCheckpointLines(t *testing.T) {
 	r := newTrial(t, sh(`cd $ORCH_RUN_DIR; echo a > ckpt/a; echo b > "b c"
-		for c in ckpt/a "$PWD/b c" ./ckpt/../ckpt/a ckpt/none ../x /etc/passwd .; do echo '{"step":'$((i=i+1))',"checkpoint":"'$c'","x":1}'; done > $ORCH_METRICS`))
+		for c in ckpt/a "$PWD/b c" ./ckpt/../ckpt/a ckpt/none ../x /etc/passwd .; do echo '{"step":'$((i=i+1))',"checkpoint":"'$c'","x":1}'; done > rows
+		mv rows $ORCH_METRICS # at once
+		`))
 	if err := r.train(t); err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"orch/sweep/override"
 	"orch/sweep/results"
 	"orch/trainer"
 )
@@ -53,13 +55,16 @@ func TestStop(t *testing.T) {
 		// sh dies at once of a signal to its group; what it called may still save.
 		{name: "the child of a shell saves", class: results.Preempted, signal: "SIGTERM", ckpts: "0 ckpt/1", log: "saved",
 			config: "[task]\nshell = true\ncommand = '''sh -c 'trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; echo saved; exit 0\" TERM; echo ready; while :; do sleep 0.1; done'; true'''"},
-		{name: "a child that does not leave", class: results.Preempted, signal: "SIGTERM",
+		{name: "a child that does not leave", class: results.Preempted, signal: "SIGTERM or SIGKILL", // its shell leaves in time, or not
 			config: "[task]\nshell = true\nstop_grace = '300ms'\ncommand = '''sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'; true'''"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := newTrial(t, tt.config)
+			if !strings.Contains(tt.config, "stop_grace") {
+				r.Config = r.Config.Set("task.stop_grace", override.StringValue("2m")) // the machine may be slow
+			}
 			go func() {
 				for !strings.Contains(r.out(), "ready") && t.Context().Err() == nil {
 					time.Sleep(2 * time.Millisecond)
@@ -74,7 +79,7 @@ func TestStop(t *testing.T) {
 				return
 			}
 			f := wantFailure(t, err, tt.class)
-			if f.Exit != tt.exit || f.Signal != tt.signal {
+			if f.Exit != tt.exit || !slices.Contains(strings.Split(tt.signal, " or "), f.Signal) {
 				t.Errorf("Train = exit %d, signal %q, want %d, %q (%v)", f.Exit, f.Signal, tt.exit, tt.signal, f)
 			}
 			if got := strings.Join(r.rec.ckpts, ","); got != tt.ckpts {
@@ -90,31 +95,59 @@ func TestStop(t *testing.T) {
 // Programs that save on a signal and go on: such as answer to checkpoint_signal.
 func TestCheckpointSignal(t *testing.T) {
 	// The program says what it got; its child would die of the signal.
-	const program = `trap 'echo saving; echo x > $ORCH_CKPT_DIR/1; SAID' USR1; trap 'echo leaving; exit 7' TERM; (sleep 60; echo child) & echo ready; while :; do sleep 0.05; done`
+	const program = `trap 'echo saving; echo x > $ORCH_CKPT_DIR/1; SAID' USR1; trap 'echo leaving; exit 7' TERM; (sleep 600; echo child) & echo ready; while :; do sleep 0.05; done`
 	const says = `echo "{\"step\":1,\"checkpoint\":\"$ORCH_CKPT_DIR/1\"}" >> $ORCH_METRICS`
+	// The first time that is long enough for this machine counts: a program dies of
+	// a signal before it has its handler, and after the grace it is killed.
 	for _, tt := range []struct {
-		name, said, more string
-		every            bool
-		least, most      time.Duration
+		name, said string
+		grace      time.Duration // more than a test's patience: it is not waited for
+		every      time.Duration
 	}{
-		{name: "named", said: says, more: "stop_grace = '40s'", most: 20 * time.Second},
-		{name: "not named", said: ":", more: "stop_grace = '500ms'", least: 500 * time.Millisecond, most: 20 * time.Second},
-		{name: "every", said: says, more: "checkpoint_every = '20ms'\nstop_grace = '40s'", every: true, most: 20 * time.Second},
+		{name: "named", said: says, grace: 10 * patience},
+		{name: "not named", said: ":", grace: 500 * time.Millisecond},
+		{name: "every", said: says, grace: 10 * patience, every: 20 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newTrial(t, sh(strings.Replace(program, "SAID", tt.said, 1), "checkpoint_signal = 'usr1'", tt.more))
+			var r *trial
+			var f *trainer.Failure
 			var asked time.Time
-			go func() {
-				for t.Context().Err() == nil && (!strings.Contains(r.out(), "ready") || tt.every && strings.Count(r.out(), "saving") < 3) {
-					time.Sleep(2 * time.Millisecond)
+			grace, every := tt.grace, tt.every
+			for try := 0; ; try++ {
+				more := fmt.Sprintf("stop_grace = '%v'", grace)
+				if every > 0 {
+					more += fmt.Sprintf("\ncheckpoint_every = '%v'", every)
 				}
-				asked = time.Now()
-				close(r.stop)
-			}()
-			f := wantFailure(t, r.train(t), results.Preempted)
-			if took := time.Since(asked); f.Exit != 7 || took < tt.least || took > tt.most {
-				t.Errorf("Train = %v with exit code %d after %v, want 7 after %v to %v", f, f.Exit, took, tt.least, tt.most)
+				r = newTrial(t, sh(strings.Replace(program, "SAID", tt.said, 1), "checkpoint_signal = 'usr1'", more))
+				ready, over := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(ready)
+					for tick := time.NewTicker(2 * time.Millisecond); !strings.Contains(r.out(), "ready") || tt.every > 0 && strings.Count(r.out(), "saving") < 3; {
+						select {
+						case <-over:
+							return
+						case <-tick.C:
+						}
+					}
+					asked = time.Now()
+					close(r.stop)
+				}()
+				err := r.train(t)
+				close(over)
+				<-ready
+				slow := errors.As(err, &f) && (tt.every > 0 && f.Signal == "SIGUSR1" || grace < patience && f.Signal == "SIGKILL")
+				if !slow || try == 4 {
+					f = wantFailure(t, err, results.Preempted)
+					break
+				}
+				every *= 5
+				if grace < patience {
+					grace *= 4
+				}
+			}
+			if took := time.Since(asked); f.Exit != 7 || grace < patience && took < grace {
+				t.Errorf("Train = %v with exit code %d after %v, want 7, and not before %v without a checkpoint's name", f, f.Exit, took, grace)
 			}
 			if out := r.out(); !strings.Contains(out, "saving\n") || !strings.HasSuffix(out, "leaving\n") && !strings.Contains(out, "leaving\norch:") {
 				t.Errorf("log:\n%s\nwant it to save first, then to leave", out)
@@ -138,7 +171,7 @@ func TestCheckpointSignalOfAShell(t *testing.T) {
 		t.Skip("the group is killed with its leader here")
 	}
 	for _, more := range []string{"", "checkpoint_signal = 'usr1'"} {
-		r := newTrial(t, "[task]\nshell = true\n"+more+"\ncommand = '''sh -c 'trap \"\" USR1; trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; exit 0\" TERM; echo ready; while :; do sleep 0.1; done' | cat; true'''")
+		r := newTrial(t, "[task]\nshell = true\nstop_grace = '2m'\n"+more+"\ncommand = '''sh -c 'trap \"\" USR1; trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; exit 0\" TERM; echo ready; while :; do sleep 0.1; done' | cat; true'''")
 		go func() {
 			for !strings.Contains(r.out(), "ready") && t.Context().Err() == nil {
 				time.Sleep(2 * time.Millisecond)
@@ -168,6 +201,7 @@ func TestStopBeforeStart(t *testing.T) {
 // program may be gone before the worker closes Stop.
 func TestStopAfterTheSignal(t *testing.T) {
 	r := newTrial(t, sh("touch $ORCH_RUN_DIR/gone; kill -TERM $$"))
+	r.news = patience
 	go func() {
 		for t.Context().Err() == nil {
 			if _, err := os.Stat(filepath.Join(r.Dir, "gone")); err == nil {
@@ -188,7 +222,8 @@ func TestGroupSignalledFromOutside(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the group is killed with its leader here")
 	}
-	r := newTrial(t, "[task]\nshell = true\ncommand = '''echo $$ > $ORCH_RUN_DIR/pid; sh -c 'trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; exit 0\" TERM; echo ready; while :; do sleep 0.1; done'; true'''")
+	r := newTrial(t, "[task]\nshell = true\nstop_grace = '2m'\ncommand = '''echo $$ > $ORCH_RUN_DIR/pid; sh -c 'trap \"sleep 0.3; echo x > $ORCH_CKPT_DIR/1; exit 0\" TERM; echo ready; while :; do sleep 0.1; done'; true'''")
+	r.news = patience
 	go func() {
 		for !strings.Contains(r.out(), "ready") && t.Context().Err() == nil {
 			time.Sleep(2 * time.Millisecond)
@@ -239,16 +274,24 @@ func TestNothingSurvives(t *testing.T) {
 		{"done", "exit 0", ""},
 		{"failed", "exit 1", ""},
 		{"killed", "kill -9 $$", ""},
-		{"timeout", "wait", "timeout = '200ms'\nstop_grace = '200ms'"},
+		{"timeout", "wait", "stop_grace = '200ms'\ntimeout = '%v'"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newTrial(t, sh(stray+tt.script, tt.more))
-			r.train(t)
-			if pid := pidIn(t, filepath.Join(r.Dir, "pid")); !gone(pid) {
-				syscall.Kill(pid, syscall.SIGKILL)
-				t.Error("a grandchild survived the run")
+			more := tt.more
+			for limit := 200 * time.Millisecond; ; limit *= 5 {
+				if tt.more != "" {
+					more = fmt.Sprintf(tt.more, limit)
+				}
+				r := newTrial(t, sh(stray+tt.script, more))
+				r.train(t)
+				file := filepath.Join(r.Dir, "pid")
+				if st, err := os.Stat(file); tt.more != "" && limit < time.Minute && (err != nil || st.Size() == 0) {
+					continue // its time was over before there was a grandchild
+				}
+				dies(t, pidIn(t, file))
+				return
 			}
 		})
 	}
@@ -261,11 +304,16 @@ func TestNothingSurvives(t *testing.T) {
 		pid := pidIn(t, filepath.Join(r.Dir, "pid"))
 		cancel()
 		<-done
-		if !gone(pid) {
-			syscall.Kill(pid, syscall.SIGKILL)
-			t.Error("a grandchild survived the run")
-		}
+		dies(t, pid)
 	})
+}
+
+// dies waits for the end of a process that would go on for ever, had it not been
+// killed: a busy machine may take its time for that.
+func dies(t *testing.T, pid int) {
+	t.Helper()
+	defer syscall.Kill(pid, syscall.SIGKILL)
+	waitFor(t, "the end of a grandchild", func() bool { return gone(pid) })
 }
 
 // A daemon that left the group and keeps the log open must not hold the run.
@@ -277,16 +325,14 @@ func TestOpenLogDoesNotHang(t *testing.T) {
 	for _, pipe := range []bool{false, true} {
 		t.Run(fmt.Sprintf("pipe=%v", pipe), func(t *testing.T) {
 			t.Parallel()
-			r := newTrial(t, sh("setsid sh -c 'echo $$ > $ORCH_RUN_DIR/pid; exec sleep 60' & while [ ! -s $ORCH_RUN_DIR/pid ]; do sleep 0.01; done; echo acc 1", "[task.metrics]", "acc = 'acc ([0-9.]+)'"))
+			r := newTrial(t, sh("setsid sh -c 'echo $$ > $ORCH_RUN_DIR/pid; exec sleep 600' & while [ ! -s $ORCH_RUN_DIR/pid ]; do sleep 0.01; done; echo acc 1", "[task.metrics]", "acc = 'acc ([0-9.]+)'"))
 			if pipe {
 				r.piped()
 			}
-			begin := time.Now()
-			err := r.train(t)
-			d := time.Since(begin)
+			err := r.train(t) // long before the daemon ends
 			syscall.Kill(pidIn(t, filepath.Join(r.Dir, "pid")), syscall.SIGKILL)
-			if err != nil || d > 20*time.Second || r.rec.results["acc"] != 1 {
-				t.Errorf("Train = %v after %v with %v, want done at once with acc = 1", err, d, r.rec.results)
+			if err != nil || r.rec.results["acc"] != 1 {
+				t.Errorf("Train = %v with %v, want done with acc = 1", err, r.rec.results)
 			}
 		})
 	}

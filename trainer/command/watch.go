@@ -29,11 +29,6 @@ const (
 	// server for instance. The worker does not wait longer than this for it.
 	killWait = 5 * time.Second
 
-	// Slurm signals a job's programs at the same moment as the worker. A
-	// program that such a signal ended is judged when the worker had the time
-	// to hear of it too.
-	newsWait = time.Second
-
 	// How often a process group is asked whether it is empty: from the first,
 	// which is enough after SIGKILL, to the last of these.
 	firstAsk = 2 * time.Millisecond
@@ -47,6 +42,7 @@ type watch struct {
 	p    *process
 	log  *sink
 	tail tailer
+	news time.Duration // how long a signal that ended the program may be ahead of Stop
 }
 
 // wait returns when nothing of the program's group is left, or nothing more
@@ -129,7 +125,10 @@ func (w *watch) wait(ctx context.Context) reason {
 		case <-save:
 			w.p.signalProgram(w.task.saveSignal)
 		case <-timeout:
-			hurry(timedOut, "SIGTERM")
+			// A worker that was itself stopped meanwhile may hear of both at once.
+			if timeout = nil; !closed(w.p.done) {
+				hurry(timedOut, "SIGTERM")
+			}
 		case <-grace:
 			kill()
 		case <-last:
@@ -145,7 +144,7 @@ func (w *watch) wait(ctx context.Context) reason {
 			}
 			if n := length(); grew || n != size {
 				size, moved = n, now
-			} else if w.task.stall > 0 && why == byItself && now.Sub(moved) >= w.task.stall {
+			} else if w.task.stall > 0 && why == byItself && now.Sub(moved) >= w.task.stall && !closed(w.p.done) {
 				hurry(stalled, "SIGTERM")
 			}
 			if saved != nil && w.tail.g.ckpts > known {
@@ -166,7 +165,7 @@ func (w *watch) rest(ctx context.Context, why reason, grace <-chan time.Time) re
 		case <-w.run.Stop:
 			// The scheduler has signalled the whole group already.
 			why, grace = stopped, time.After(w.task.stopGrace)
-		case <-time.After(newsWait):
+		case <-time.After(w.news):
 		}
 	} else if why == byItself && (w.p.end.exit != 0 || w.p.end.signal != "") && closed(w.run.Stop) {
 		why = stopped
