@@ -73,6 +73,7 @@ type part struct {
 const (
 	clientEnv  = "ORCH_FAULTS_CLIENT" // "folder mount cache plus lost own stale": be a client
 	clientUp   = "mounted"
+	clientWell = "healed"
 	clientHeal = syscall.SIGUSR1 // lose nothing from now on
 )
 
@@ -108,6 +109,7 @@ func serveClient(spec string) error {
 			break
 		}
 		c.healed.Store(true)
+		fmt.Println(clientWell)
 	}
 	fmt.Println(c.counts[0].Load(), c.counts[1].Load())
 	return server.Unmount()
@@ -441,9 +443,14 @@ func mountClient(t testing.TB, dir string, c habits) *mounted {
 	return m
 }
 
+// heal returns when the client loses nothing any more.
 func (m *mounted) heal() {
+	m.t.Helper()
 	if err := m.cmd.Process.Signal(clientHeal); err != nil {
 		m.t.Fatal(err)
+	}
+	if line, err := m.out.ReadString('\n'); strings.TrimSpace(line) != clientWell {
+		m.t.Fatalf("the client says %q, %v, want %q", line, err, clientWell)
 	}
 }
 
@@ -462,7 +469,7 @@ func (m *mounted) unmount() (lost, stale int) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		exec.Command("umount", "-l", m.path).Run()
 		m.cmd.Process.Kill()
 		<-done

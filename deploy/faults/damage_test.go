@@ -137,6 +137,7 @@ func TestDamagedFiles(t *testing.T) {
 			// they panic or hang.
 			copied := newRig(t, 0)
 			copied.write("s.toml", readFile(t, filepath.Join(r.dir, "s.toml")))
+			copied.write("killed", "")
 			copied.write("mended", "")
 			if err := os.CopyFS(copied.tree, os.DirFS(r.tree)); err != nil {
 				t.Fatal(err)

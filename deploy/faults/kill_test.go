@@ -70,9 +70,10 @@ func TestKillSubmitter(t *testing.T) {
 }
 
 func TestKillWorkers(t *testing.T) {
-	var kills, acked atomic.Int64
-	sweeps := times(3, 255) // some are over before the fourth kill
-	crew(t, sweeps, func(t *testing.T, _ int) {
+	var kills, acked, sweeps atomic.Int64
+	want := int64(times(8, 1000)) * 9 / 10
+	round := func(t *testing.T, _ int) {
+		sweeps.Add(1)
 		rnd := chance(t)
 		r := newRig(t, 12)
 		cmd := r.command("submit", "s.toml")
@@ -95,11 +96,17 @@ func TestKillWorkers(t *testing.T) {
 		<-ended // workers are replaced; the submit goes on to the end
 		acked.Add(int64(len(r.acked)))
 		r.settle()
-	})
-	if want := int64(times(8, 1000)); kills.Load() < want*9/10 {
-		t.Errorf("only %d kills, want about %d: the sweeps are over too soon", kills.Load(), want)
 	}
-	survived(t, "kill -9 of a worker", int(kills.Load()), "%d sweeps, %d results seen before the end", sweeps, acked.Load())
+	// Some are over before the fourth kill, and on a slow machine before any.
+	for range 10 {
+		if crew(t, times(3, 255), round); t.Failed() || kills.Load() >= want {
+			break
+		}
+	}
+	if kills.Load() < want {
+		t.Errorf("only %d kills, want %d: the sweeps are over too soon", kills.Load(), want)
+	}
+	survived(t, "kill -9 of a worker", int(kills.Load()), "%d sweeps, %d results seen before the end", sweeps.Load(), acked.Load())
 }
 
 func TestKillCollector(t *testing.T) {

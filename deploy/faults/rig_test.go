@@ -141,7 +141,7 @@ func (r *rig) program(argv ...string) *exec.Cmd {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), r.mark, "ORCH_RESULTS="+r.tree)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute // of its output, which the machine may be slow to bring
 	return cmd
 }
 
@@ -149,7 +149,7 @@ func (r *rig) program(argv ...string) *exec.Cmd {
 // signal. A command that hangs fails the test.
 func (r *rig) run(cmd *exec.Cmd) (stdout, stderr string, code int) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -390,7 +390,7 @@ func (r *rig) workers() []int {
 // alone waits until no process of the rig lives.
 func (r *rig) alone() {
 	r.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		pids := r.processes(nil)
 		if len(pids) == 0 {

@@ -15,12 +15,16 @@ import (
 	"orch/sweep/results"
 )
 
+// patience bounds everything that should take a moment. It is generous, since test
+// machines are busy; only a failing test ever waits so long.
+const patience = 3 * time.Minute
+
 // until waits for a condition, with a deadline.
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("not %s within 30 s%s", what, r.describe())
+			r.t.Fatalf("not %s within %v%s", what, patience, r.describe())
 		}
 	}
 }
