@@ -85,7 +85,7 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: until PATTERN")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	for {
 		found, err := filepath.Glob(ts.MkAbs(args[0]))
@@ -97,7 +97,7 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		select {
 		case <-ctx.Done():
-			ts.Fatalf("no file %s with content within a minute", args[0])
+			ts.Fatalf("no file %s with content within three minutes", args[0])
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
