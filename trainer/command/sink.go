@@ -71,8 +71,9 @@ func (s *sink) copy(to io.Writer) {
 }
 
 // drain is how long the rest of a pipe may take after the program's end. Only
-// a descendant that left the process group can still hold it open then.
-const drain = 2 * time.Second
+// a descendant that left the process group can still hold it open then. What a
+// reader that is slower has not read is lost.
+const drain = 10 * time.Second
 
 // close ends the copying. Nothing of the sink changes after it.
 func (s *sink) close() {

@@ -63,7 +63,8 @@ func (w *watch) wait(ctx context.Context) reason {
 		defer t.Stop()
 		timeout = t.C
 	}
-	moved, length := time.Now(), w.log.length
+	looked := time.Now()
+	moved, length := looked, w.log.length
 	size := length()
 
 	var save, saved <-chan time.Time // when to ask for a checkpoint again; when to stop waiting for it
@@ -119,6 +120,7 @@ func (w *watch) wait(ctx context.Context) reason {
 			saved = time.After(w.task.stopGrace)
 			every, slowest = firstPoll, firstPoll
 			tick.Reset(every)
+			looked = time.Now()
 		case <-saved:
 			saved = nil
 			hurry(stopped, w.task.stopSignal)
@@ -135,7 +137,15 @@ func (w *watch) wait(ctx context.Context) reason {
 			if why == cancelled {
 				return abandoned
 			}
-		case now := <-tick.C:
+		case <-tick.C:
+			// While the worker did not come to look, a program that was stopped with it
+			// (scontrol suspend, Ctrl-Z, a machine that stands still) had no time to
+			// write anything.
+			now := time.Now()
+			if late := now.Sub(looked) - every; late > every {
+				moved = moved.Add(late)
+			}
+			looked = now
 			every = min(2*every, slowest)
 			tick.Reset(every)
 			grew := w.tail.poll()
