@@ -87,14 +87,13 @@ func (p *program) daemon(c *cli.Context) error {
 		busy := d.round(p.ctx)
 		took := time.Since(begin)
 		d.mu.Lock()
+		wait := c.Duration("idle")
+		if busy {
+			wait = max(c.Duration("every"), slowness(took, d.last))
+		}
 		d.steps, d.last = d.steps+1, took
 		d.mu.Unlock()
-		// A slow disk or controller is asked less often, an idle tree too.
-		wait := max(c.Duration("every"), 10*took)
-		if !busy {
-			wait = c.Duration("idle")
-		}
-		timer := time.NewTimer(min(wait, max(c.Duration("idle"), 10*took)))
+		timer := time.NewTimer(wait)
 		select {
 		case <-p.leave:
 			timer.Stop()
@@ -110,6 +109,11 @@ func (p *program) daemon(c *cli.Context) error {
 		}
 	}
 }
+
+// slowness is how long a disk or controller is left alone, given how long the last
+// two rounds took: a slow one is asked less often. That one round was slow, since
+// the machine stood still, says nothing about them.
+func slowness(took, before time.Duration) time.Duration { return 10 * min(took, before) }
 
 // look takes what the tree says, so that whoever asks first gets a whole answer.
 // Nobody is asked and nothing is written for it.
