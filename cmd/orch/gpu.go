@@ -133,7 +133,7 @@ func tryGPUBinary(ctx context.Context, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version")
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	said := strings.TrimSpace(string(out))
 	if i := strings.LastIndexByte(said, '\n'); i >= 0 {
