@@ -66,9 +66,14 @@ func TestDaemon(t *testing.T) {
 	start()
 	wait("second socket", func() bool { e, _ := os.ReadDir(sockets); return len(e) == 2 })
 	for _, e := range must2(os.ReadDir(sockets)) {
-		if st, err := e.Info(); err != nil || st.Mode().Perm() != 0o600 {
-			t.Errorf("socket %s has mode %v, %v; want 0600", e.Name(), st.Mode(), err)
-		}
+		// Made for its user alone, and then given its mode.
+		wait("mode 0600 of "+e.Name(), func() bool {
+			st, err := os.Stat(filepath.Join(sockets, e.Name()))
+			if err != nil || st.Mode().Perm()&0o077 != 0 {
+				t.Fatalf("socket %s has mode %v, %v; want it never open to others", e.Name(), st.Mode(), err)
+			}
+			return st.Mode().Perm() == 0o600
+		})
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "s.toml")
