@@ -62,8 +62,8 @@ func newSlurmRig(t *testing.T, options ...string) *slurmRig {
 	t.Setenv("ORCH_CLUSTER", "none")
 	r := &slurmRig{t: t, dir: t.TempDir(), in: in}
 	r.bin = filepath.Join(r.dir, "orch")
+	build(t, r.bin)                   // with go's cache, which is below the next one's
 	t.Setenv("XDG_CACHE_HOME", r.dir) // what other clusters of this user said counts for nothing
-	build(t, r.bin)
 	return r
 }
 
