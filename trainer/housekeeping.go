@@ -23,6 +23,7 @@ func (w *Worker) housekeeping(ctx context.Context, leave <-chan struct{}) {
 	}
 	beat := time.Duration(w.Sweep.Tree().Beat * float64(time.Second))
 	looked := time.Now()
+	ticked := looked
 	stop := w.stop
 	for {
 		select {
@@ -42,6 +43,11 @@ func (w *Worker) housekeeping(ctx context.Context, leave <-chan struct{}) {
 			}
 			w.mu.Unlock()
 		case <-tick.C:
+			now := time.Now()
+			if late := now.Sub(ticked) - markEvery; late > markEvery {
+				w.excuse(late)
+			}
+			ticked = now
 			w.mu.Lock()
 			j := w.journal
 			w.mu.Unlock()
@@ -137,6 +143,22 @@ func (w *Worker) watch() {
 		case w.Stall > 0 && time.Since(a.lastSign()) > w.Stall:
 			a.end(errStall)
 		}
+	}
+}
+
+// excuse moves the last signs of life by the time in which this worker did not
+// come to look. A scheduler that suspends a job (scontrol suspend, PreemptMode
+// SUSPEND), Ctrl-Z and a machine that stands still stop a worker's runs with it.
+func (w *Worker) excuse(late time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for a := range w.live {
+		a.mu.Lock()
+		a.sign = a.sign.Add(late)
+		if now := time.Now(); a.sign.After(now) { // it began meanwhile, or spoke
+			a.sign = now
+		}
+		a.mu.Unlock()
 	}
 }
 

@@ -248,6 +248,29 @@ func TestSignsOfLife(t *testing.T) {
 	})
 }
 
+// The time in which the worker itself stood still is no silence of its runs.
+func TestExcuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSweep(t, 1)
+		var w *Worker
+		w = newWorker(s, func(ctx context.Context, r *Run) error {
+			for range 12 {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(10 * time.Second):
+				}
+				w.excuse(8 * time.Second) // 24 s of silence are left
+			}
+			return nil
+		})
+		w.Stall = 50 * time.Second
+		if sum, err := w.Run(t.Context(), nil); err != nil || sum.Runs[results.Done] != 1 {
+			t.Errorf("got %+v, %v, want the run done", sum, err)
+		}
+	})
+}
+
 // A program that measures at one step for ever makes no line that is too long.
 func TestOneStepForEver(t *testing.T) {
 	s := newSweep(t, 1)
