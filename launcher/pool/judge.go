@@ -134,13 +134,17 @@ func (j *judge) search(ctx context.Context, r record, out []launcher.Worker) {
 	}
 }
 
+// secondLook costs a process that finds a starter that died half-way, once.
+const secondLook = 200 * time.Millisecond
+
 // find looks for a worker among all processes that carry a nonce. The
 // second pass is a moment later than the first: between fork and exec a
-// process still shows its parent's environment.
+// process still shows its parent's environment. That is microseconds, but on a
+// busy machine the child may have to wait for its turn.
 func (j *judge) find(ctx context.Context, pass int, nonce string, index int) (process, bool) {
 	for len(j.scans) <= pass {
 		if len(j.scans) > 0 {
-			t := time.NewTimer(20 * time.Millisecond)
+			t := time.NewTimer(secondLook)
 			select {
 			case <-t.C:
 			case <-ctx.Done():
