@@ -243,3 +243,27 @@ func TestStuck(t *testing.T) {
 		})
 	}
 }
+
+// Before a maintenance no job starts that would not end in time. It waits, and is
+// not stuck: nobody should cancel it.
+func TestMaintenance(t *testing.T) {
+	t.Parallel()
+	c := StartAlone(t, "--nodes", "1", "--conf", "KillWait=3")
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Do(t, "scontrol", "create", "reservation", "reservationname=upgrade", "starttime=now+15minutes", "duration=60",
+		"flags=maint,ignore_jobs", "nodes=ALL", "users="+me.Username)
+	r := newRig(t, c, sweepOf(2, acc)) // of 30 minutes
+	r.submit()
+	r.until("word of the maintenance", func() bool {
+		out, stderr, _ := r.run(r.command("status"))
+		if strings.Contains(out+stderr, "stuck") {
+			t.Fatalf("a job that waits for a maintenance is stuck:\n%s%s", out, stderr)
+		}
+		return strings.Contains(out+stderr, "maintenance")
+	})
+	c.Do(t, "scontrol", "delete", "reservation=upgrade")
+	r.done()
+}

@@ -51,6 +51,8 @@ func TestParseQueueLine(t *testing.T) {
 		{"PENDING", "0", "", "DependencyNeverSatisfied", stuck, "failed"},
 		{"PENDING", "0", "", "ReqNodeNotAvail, UnavailableNodes:n2", stuck, "n2"},
 		{"PENDING", "0", "", "ReqNodeNotAvail,_UnavailableNodes:n2", stuck, "drained"},
+		{"PENDING", "0", "", "ReqNodeNotAvail, Reserved for maintenance", pending, "smaller launcher.time"},
+		{"PENDING", "0", "", "ReqNodeNotAvail,_May_be_reserved_for_other_job", pending, "kept for"},
 		{"PENDING", "0", "", "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions", pending, "waits: the nodes"},
 		{"PENDING", "0", "", "Job's account not known, so it can't use this partition (acc allows foo)", stuck, "launcher.account"},
 		{"PENDING", "0", "", "Job's account not permitted to use this partition (acc allows foo not dev)", stuck, "launcher.account"},

@@ -32,6 +32,8 @@ var whys = []why{
 	{"PartitionNodeLimit", true, "asks for more nodes than its partition allows: lower launcher.nodes"},
 	{"PartitionConfig", true, "asks for more than its partition has: lower launcher.nodes, cpus or gpus"},
 	{"Nodes required for job are DOWN", false, "waits: the nodes that it may use are down, drained or reserved for jobs of higher priority"},
+	{"ReqNodeNotAvail, Reserved for maintenance", false, "waits: a maintenance begins before it would have ended, and it starts after that; with a smaller launcher.time it may start before: `scontrol show reservation` says when"},
+	{"ReqNodeNotAvail, May be reserved for other job", false, "waits: the nodes that it may use are kept for a job of higher priority"},
 	{"ReqNodeNotAvail", true, "the nodes that it needs are down, drained or reserved: launcher.nodelist, exclude and constraint choose others"},
 	{"JobHeldUser", true, "held by you: scontrol release JOB"},
 	{"JobHeldAdmin", true, "held by an administrator: ask them"},
@@ -68,16 +70,16 @@ var whys = []why{
 func explain(reason string) (words string, stuck bool) {
 	// "ReqNodeNotAvail, UnavailableNodes:n2" and "(Resources)" are forms of the
 	// plain word; squeue writes some reasons with "_" for blanks.
-	plain := strings.Trim(reason, "() ")
+	whole := strings.ReplaceAll(strings.Trim(reason, "() "), "_", " ")
+	plain := whole
 	if i := strings.IndexAny(plain, ",("); i >= 0 {
 		plain = strings.TrimSpace(plain[:i])
 	}
-	plain = strings.ReplaceAll(plain, "_", " ")
 	i := slices.IndexFunc(whys, func(x why) bool {
 		if tail, any := strings.CutPrefix(x.reason, "*"); any {
 			return strings.HasSuffix(plain, tail)
 		}
-		return plain == x.reason
+		return plain == x.reason || whole == x.reason
 	})
 	switch {
 	case i < 0:
