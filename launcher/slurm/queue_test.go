@@ -42,7 +42,7 @@ func TestParseQueueLine(t *testing.T) {
 		{"PENDING", "0", "", "JobArrayTaskLimit", pending, "throttle"},
 		{"PENDING", "0", "", "QOSMaxJobsPerUserLimit", pending, "at once"},
 		{"PENDING", "0", "", "AssocGrpCpuLimit", pending, "at once"},
-		{"PENDING", "0", "", "AssocGrpCPURunMinutesLimit", pending, "for now"},
+		{"PENDING", "0", "", "AssocGrpCPURunMinutesLimit", pending, "smaller launcher.time"},
 		{"PENDING", "0", "", "AssocGrpCPUMinutesLimit", stuck, "time"},
 		{"PENDING", "0", "", "QOSMaxCpuPerJobLimit", stuck, "single job"},
 		{"PENDING", "0", "", "PartitionDown", stuck, "down"},

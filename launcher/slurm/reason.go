@@ -8,8 +8,8 @@ import (
 // A why explains a reason that squeue gives for a pending job (squeue(1), JOB
 // REASON CODES).
 type why struct {
-	reason string // the whole of it, or the end of it after "*"
-	stuck  bool   // the job will not start by itself
+	reason string
+	stuck  bool // the job will not start by itself
 	words  string
 }
 
@@ -51,17 +51,15 @@ var whys = []why{
 	{"Job's QOS not permitted to use this partition", true, "its QOS may not use this partition: launcher.qos or partition"},
 	{"ReservationDeleted", true, "its reservation is gone: launcher.reservation"},
 	{"MaxMemPerLimit", true, "asks for more memory than is allowed: lower launcher.mem"},
-	{"*PerJobLimit", true, "asks for more than a single job may have: lower launcher.cpus, mem, gpus or time"},
-	{"*PerNodeLimit", true, "asks for more of one node than is allowed: lower launcher.cpus, mem or gpus"},
-	{"QOSMinCpuNotSatisfied", true, "the QOS wants jobs of more CPUs: launcher.qos, or raise launcher.threads, parallel or cpus"},
-	{"QOSMinMemory", true, "the QOS wants jobs of more memory: launcher.qos, or raise launcher.mem"},
-	{"QOSMinNode", true, "the QOS wants jobs of more nodes: launcher.qos, or raise launcher.nodes"},
-	{"QOSMinGRES", true, "the QOS wants jobs of more GPUs: launcher.qos, or raise launcher.gpus"},
-	{"*RunMinutesLimit", false, "waits: the account has used up its running time for now"},
-	{"*MinutesLimit", true, "the account has used up its time"},
-	{"*Limit", false, "waits: you or your account have as much as is allowed at once"},
 	{"QOSUsageThreshold", true, "the QOS's usage is too high for it to start"},
 	{"QOSJobLimit", false, "waits: the QOS runs as many jobs as it may"},
+	{"QOSResourceLimit", false, "waits: the QOS has as much as is allowed at once"},
+	{"QOSTimeLimit", true, "asks for more time than its QOS allows: lower launcher.time"},
+	{"AssociationJobLimit", false, "waits: your account runs as many jobs as it may"},
+	{"AssociationResourceLimit", false, "waits: your account has as much as is allowed at once"},
+	{"AssociationTimeLimit", true, "asks for more time than your account allows: lower launcher.time"},
+	{"AccountingPolicy", false, "waits: you, your account or the QOS have as much as is allowed"},
+	{"DeadLine", true, "cannot end before its deadline any more"},
 	{"SystemFailure", true, "the controller or the database failed"},
 }
 
@@ -75,13 +73,12 @@ func explain(reason string) (words string, stuck bool) {
 	if i := strings.IndexAny(plain, ",("); i >= 0 {
 		plain = strings.TrimSpace(plain[:i])
 	}
-	i := slices.IndexFunc(whys, func(x why) bool {
-		if tail, any := strings.CutPrefix(x.reason, "*"); any {
-			return strings.HasSuffix(plain, tail)
-		}
-		return plain == x.reason || whole == x.reason
-	})
+	i := slices.IndexFunc(whys, func(x why) bool { return plain == x.reason || whole == x.reason })
+	p, limit := policyIn(plain)
 	switch {
+	case i < 0 && limit:
+		words, stuck = p.explain()
+		return words + " (" + reason + ")", stuck
 	case i < 0:
 		return reason, false
 	case reason == "":

@@ -130,34 +130,6 @@ func judgeSbatch(a answer) (string, error) {
 	return "", &launcher.Refused{Reason: words(a.stderr)}
 }
 
-// limitName is a limit of a QOS or an association, squeue(1), JOB REASON CODES.
-var limitName = regexp.MustCompile(`\b(?:QOS|Assoc)(?:Max|Min|Grp)[A-Za-z]+`)
-
-// forGood reads the name of the limit that a policy refusal is about. At
-// submission Slurm compares the job alone with what a job, a user or an account
-// may have (sacctmgr(1), DenyOnLimit), so that asking again changes nothing.
-// Only the number of jobs (MaxSubmitJobs, which [notNow] has) and the minutes
-// that are used up are other ones tomorrow: no advice then.
-func forGood(stderr string) (advice string) {
-	name := limitName.FindString(stderr)
-	if name == "" || strings.Contains(name, "Minutes") {
-		return ""
-	}
-	show := "; `sacctmgr show qos` lists the limits"
-	if strings.HasPrefix(name, "Assoc") {
-		show = "; `sacctmgr show assoc user=$USER` lists the limits"
-	}
-	if strings.Contains(name, "Wall") {
-		return "a worker may not live so long: lower launcher.time" + show
-	}
-	for _, x := range whys {
-		if x.reason == name && x.stuck {
-			return x.words + show
-		}
-	}
-	return "a worker asks for more than may be had at once: lower launcher.cpus, mem, gpus, nodes or time" + show
-}
-
 // words are what sbatch says, in one line without its prefixes.
 func words(stderr string) string {
 	var parts []string

@@ -59,7 +59,7 @@ func TestJudgeSbatch(t *testing.T) {
 
 		{name: "walltime of a QOS", code: 1, stderr: "sbatch: error: QOSMaxWallDurationPerJobLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "lower launcher.time"},
 		{name: "a QOS for GPUs", code: 1, stderr: "sbatch: error: QOSMinGRES\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "raise launcher.gpus"},
-		{name: "a worker larger than a user's share", code: 1, stderr: "sbatch: error: QOSMaxCpuPerUserLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "lower launcher.cpus"},
+		{name: "a worker larger than a user's share", code: 1, stderr: "sbatch: error: QOSMaxCpuPerUserLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "launcher.cpus"},
 		{name: "an account's submit limit", code: 1, stderr: "sbatch: error: AssocGrpSubmitJobsLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "an account's used-up minutes", code: 1, stderr: "sbatch: error: AssocGrpCPUMinutesLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "memory of a partition", code: 1, stderr: failed + "Memory required by task is not available\n", want: "refused", advice: "launcher.mem"},
