@@ -62,6 +62,8 @@ func TestJudgeSbatch(t *testing.T) {
 		{name: "a worker larger than a user's share", code: 1, stderr: "sbatch: error: QOSMaxCpuPerUserLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "launcher.cpus"},
 		{name: "an account's submit limit", code: 1, stderr: "sbatch: error: AssocGrpSubmitJobsLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "an account's used-up minutes", code: 1, stderr: "sbatch: error: AssocGrpCPUMinutesLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
+		{name: "enforced partition limits", code: 1, stderr: failed + "Requested partition configuration not available now\n", want: "refused", advice: "launcher.time"},
+		{name: "too many CPUs", code: 1, stderr: failed + "More processors requested than permitted\n", want: "refused", advice: "launcher.threads"},
 		{name: "memory of a partition", code: 1, stderr: failed + "Memory required by task is not available\n", want: "refused", advice: "launcher.mem"},
 		{name: "CPUs per job", code: 1, stderr: "sbatch: error: QOSMaxCpuPerJobLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "launcher.cpus"},
 		{name: "partition", code: 1, stderr: "sbatch: error: invalid partition specified: nope\n" + failed + "Invalid partition name specified\n", want: "refused", advice: "sinfo -s"},
