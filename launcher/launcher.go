@@ -96,6 +96,7 @@ type Worker struct {
 	State  State
 	Reason string // the machine's words: why it waits, why it ended
 	Stuck  bool   // pending, and will never start by itself
+	Paused bool   // running, and stands still until the machine lets it go on
 	Host   string
 	PID    int // local backends only
 	End    End // valid when Ended

@@ -114,7 +114,7 @@ func worries(st *sweepStatus, step error) (list []worry, failed map[string]failu
 // passing says of a line of status that it is news of the moment, which a later
 // Step deals with.
 func passing(line string) bool {
-	return strings.Contains(line, " in the queue: ") || slices.ContainsFunc([]string{"no worker holds", "no word from worker", "whether submission", "the scheduler takes no more workers"},
+	return strings.Contains(line, " in the queue: ") || slices.ContainsFunc([]string{"no worker holds", "no word from worker", "suspended by the scheduler", "whether submission", "the scheduler takes no more workers"},
 		func(s string) bool { return strings.HasPrefix(line, s) }) || strings.Contains(line, " lost: the worker is gone")
 }
 

@@ -14,13 +14,9 @@ import (
 // queueLines says what the scheduler said of the sweep's workers when a Step
 // asked it last, since status never does: why they wait, what keeps them from
 // ever starting, how they ended. known is whether that tells why nothing runs.
-func (v *view) queueLines() (lines []string, known bool) {
+func (v *view) queueLines(queues map[string]*results.Queue) (lines []string, known bool) {
 	subs, err := v.sweep.Submissions()
-	if err != nil || len(subs) == 0 {
-		return nil, false
-	}
-	queues, err := v.sweep.Queues()
-	if err != nil {
+	if err != nil || len(subs) == 0 || queues == nil {
 		return nil, false
 	}
 	waits := map[string]int{}
@@ -105,6 +101,21 @@ func (v *view) queueLines() (lines []string, known bool) {
 		lines = append(lines, fmt.Sprintf("%s %s left out: workers kept failing there", strings.Join(nodes, ", "), plural(len(nodes), "is", "are")))
 	}
 	return lines, known
+}
+
+// pausedLine says that workers stand still; "" if none does.
+func (v *view) pausedLine(queues map[string]*results.Queue) string {
+	paused, asked := 0, time.Time{}
+	for _, q := range queues {
+		if paused += q.Paused; q.Paused > 0 && q.At.After(asked) {
+			asked = q.At
+		}
+	}
+	if paused == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s suspended by the scheduler, %s ago: nothing is lost, %s when it says", paused, plural(paused, "worker is", "workers are"),
+		span(max(0, v.now.Sub(asked))), plural(paused, "it goes on", "they go on"))
 }
 
 // lastOwnLine is the last line of a worker's log that is not orch's.

@@ -127,12 +127,19 @@ func (v *view) attention(s *sweepStatus) []string {
 	if s.Lost > 0 {
 		list = append(list, fmt.Sprintf("%d %s lost: the worker is gone -> %s", s.Lost, plural(s.Lost, "run is", "runs are"), v.goOn()))
 	}
+	var queues map[string]*results.Queue
+	if s.Runs.Queued+s.Runs.Running > 0 {
+		queues, _ = v.sweep.Queues() // without them less is said
+	}
 	if waiting := s.Runs.Queued; waiting > 0 {
-		lines, known := v.queueLines()
+		lines, known := v.queueLines(queues)
 		if !known && v.atOnce == 0 && s.Lost == 0 {
 			list = append(list, fmt.Sprintf("no worker holds %s%s", plural(waiting, "the queued run", fmt.Sprintf("any of the %d queued runs", waiting)), v.lastJob()))
 		}
 		list = append(list, lines...)
+	}
+	if line := v.pausedLine(queues); s.Runs.Running > 0 && line != "" {
+		list = append(list, line)
 	}
 	if s.Runs.Held > 0 {
 		cause := ""

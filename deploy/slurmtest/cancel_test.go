@@ -4,8 +4,11 @@ package slurmtest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"orch/sweep/results"
 )
@@ -54,6 +57,39 @@ func TestCancel(t *testing.T) {
 			t.Errorf("status = %+v, want 2 done", c)
 		}
 	})
+}
+
+// A scheduler that suspends jobs for others (PreemptMode=SUSPEND) stops a worker
+// and its program for longer than either may be silent. They go on afterwards.
+func TestSuspended(t *testing.T) {
+	t.Parallel()
+	c := plain(t)
+	r := newRig(t, c, sweepOf(1, "echo ready; "+waits, `stall = "20s"`), func(s *results.Settings) { s.Silence, s.Beat = 20, 3 })
+	r.submit()
+	r.until("the program to run", func() bool {
+		logs, _ := filepath.Glob(r.path("results/s/runs/*/a0/log.txt"))
+		if len(logs) != 1 {
+			return false
+		}
+		b, _ := os.ReadFile(logs[0])
+		return strings.Contains(string(b), "ready")
+	})
+	c.Do(t, "scontrol", "suspend", r.jobs()[0])
+	begin := time.Now()
+	r.until("word of the suspension", func() bool {
+		out, stderr, _ := r.run(r.command("status"))
+		return strings.Contains(out+stderr, "1 worker is suspended by the scheduler")
+	})
+	for time.Since(begin) < 30*time.Second {
+		r.step()
+		time.Sleep(time.Second)
+	}
+	c.Do(t, "scontrol", "resume", r.jobs()[0])
+	r.write("go", "")
+	r.done()
+	if a := r.states()[0].Attempts; len(a) != 1 {
+		t.Errorf("%d attempts, want the one that was suspended: %+v", len(a), a)
+	}
 }
 
 // scancel by hand takes a worker, not a run: the work goes on in another one,

@@ -29,6 +29,7 @@ func TestParseQueueLine(t *testing.T) {
 	pending := launcher.Worker{State: launcher.Pending}
 	stuck := launcher.Worker{State: launcher.Pending, Stuck: true}
 	running := launcher.Worker{State: launcher.Running}
+	paused := launcher.Worker{State: launcher.Running, Paused: true}
 	for _, x := range []struct {
 		state, status, node, reason string
 		want                        launcher.Worker // State, Stuck and End
@@ -78,8 +79,8 @@ func TestParseQueueLine(t *testing.T) {
 		{"RESIZING", "0", "n1", "None", running, ""},
 		{"STAGE_OUT", "0", "n1", "None", running, ""},
 		{"COMPLETING", "1792", "n1", "None", running, ""},
-		{"STOPPED", "0", "n1", "None", running, "stopped"},
-		{"SUSPENDED", "0", "n1", "None", running, "suspended"},
+		{"STOPPED", "0", "n1", "None", paused, "stopped"},
+		{"SUSPENDED", "0", "n1", "None", paused, "suspended"},
 		{"EXPEDITING", "0", "n1", "None", running, "EXPEDITING"},
 		{"POWER_UP_NODE", "0", "n1", "None", running, "POWER_UP_NODE"},
 		{"REVOKED", "0", "", "None", launcher.Worker{}, "sibling"},

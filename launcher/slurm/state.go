@@ -9,9 +9,10 @@ import (
 
 // A stage is what a state of Slurm's means to us.
 type stage struct {
-	state launcher.State
-	stuck bool
-	words string // for the reader, where the scheduler gives no reason
+	state  launcher.State
+	stuck  bool
+	paused bool
+	words  string // for the reader, where the scheduler gives no reason
 }
 
 // stages are squeue's and sacct's states (squeue(1), JOB STATE CODES). Those
@@ -32,8 +33,8 @@ var stages = map[string]stage{
 	"RESIZING":   {state: launcher.Running, words: "changing its size"},
 	"STAGE_OUT":  {state: launcher.Running, words: "staging out files"},
 	"COMPLETING": {state: launcher.Running, words: "ending: its node is being cleaned up"}, // no end yet
-	"STOPPED":    {state: launcher.Running, words: "stopped, with its CPUs kept"},
-	"SUSPENDED":  {state: launcher.Running, words: "suspended by the scheduler"},
+	"STOPPED":    {state: launcher.Running, paused: true, words: "stopped, with its CPUs kept"},
+	"SUSPENDED":  {state: launcher.Running, paused: true, words: "suspended by the scheduler"},
 
 	"COMPLETED":     {state: launcher.Ended},
 	"FAILED":        {state: launcher.Ended},
@@ -57,7 +58,7 @@ func (r row) worker() launcher.Worker {
 	if !known {
 		st = stage{state: launcher.Running, words: "state " + r.state}
 	}
-	w := launcher.Worker{Job: r.job, Key: r.name, Index: r.index, State: st.state, Stuck: st.stuck, Reason: st.words, Host: r.node}
+	w := launcher.Worker{Job: r.job, Key: r.name, Index: r.index, State: st.state, Stuck: st.stuck, Paused: st.paused, Reason: st.words, Host: r.node}
 	switch st.state {
 	case launcher.Pending:
 		w.Host = ""

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"orch/launcher"
@@ -19,7 +20,10 @@ func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
 	by := fmt.Sprintf("%s-%d", self.Host, self.PID)
 	silence := time.Duration(d.Sweep.Tree().Silence * float64(time.Second))
 	for _, c := range d.Snapshot.OpenClaims() {
-		c.Quiet = max(c.Quiet, seen.Quiet(c.Holder.Name))
+		if c.Holder.Fate() == results.FateUnknown {
+			seen.Pause(c.Holder.Name, paused(c, jobs))
+		}
+		c.Quiet = seen.Quiet(c)
 		proven, suspected, class := d.judge(c, jobs, silence)
 		if !proven && !suspected {
 			continue
@@ -43,6 +47,11 @@ func (d *Dispatcher) bury(jobs workers, out *Outcome) error {
 		out.Notes = append(out.Notes, fmt.Sprintf("worker %s is gone (%s): its unfinished runs are open again", c.Holder.Name, class))
 	}
 	return errors.Join(errs...)
+}
+
+// paused reports whether the machine says that a holder stands still.
+func paused(c results.OpenClaim, jobs workers) bool {
+	return slices.ContainsFunc(jobs[c.Holder.Key], func(w launcher.Worker) bool { return w.Index == c.Holder.Index && w.Paused })
 }
 
 // judge weighs the evidence about a holder.

@@ -145,6 +145,9 @@ func (d *Dispatcher) note(sub *results.Submission, rows []launcher.Worker) (gone
 			}
 		case launcher.Running:
 			q.Running++
+			if w.Paused {
+				q.Paused++
+			}
 		case launcher.Ended:
 			e := results.Ending{Index: w.Index, Class: Class(w.End), Node: w.Host, Words: w.Reason}
 			if w.End.Cause == launcher.Exited && w.End.Code == 0 {

@@ -31,6 +31,7 @@ type observed struct {
 	Host    string             `json:"host"`
 	Boot    string             `json:"boot"`
 	Workers map[string]seen    `json:"workers"`          // by holder name
+	Paused  map[string]float64 `json:"paused,omitempty"` // by holder name: when it was seen to go on again; 0: it stands still
 	Fences  map[string]float64 `json:"fences"`           // by generation: when link() of the fence returned here
 	Queues  map[string]*Queue  `json:"queues,omitempty"` // by key of the submission: what the scheduler said
 	Since   map[string]float64 `json:"since,omitempty"`  // what holds, and when this was noted first
@@ -95,6 +96,11 @@ func (o *Observations) merge(old observed) {
 			o.data.Workers[w] = x
 		}
 	}
+	for w, t := range old.Paused {
+		if u, ok := o.data.Paused[w]; !ok || u != 0 && (t == 0 || t > u) { // the later: that waits longer
+			o.setPaused(w, t)
+		}
+	}
 	for f, t := range old.Fences {
 		if u, ok := o.data.Fences[f]; !ok || t < u {
 			o.data.Fences[f] = t
@@ -146,15 +152,52 @@ func (o *Observations) Look(sn *Snapshot) {
 	}
 	o.fresh = o.fresh || len(workers) != len(o.data.Workers) || len(fences) != len(o.data.Fences) || len(o.merged) > 1
 	o.data.Workers, o.data.Fences = workers, fences
+	for w := range o.data.Paused {
+		if _, ok := workers[w]; !ok {
+			delete(o.data.Paused, w)
+			o.fresh = true
+		}
+	}
 }
 
-// Quiet returns how long this host has seen a holder's journals not grow.
-func (o *Observations) Quiet(holder string) time.Duration {
-	x, ok := o.data.Workers[holder]
-	if !ok {
-		return 0
+// Pause notes whether the scheduler says that a holder stands still, suspended for
+// others. It cannot beat then, and its silence begins when it is seen to go on.
+func (o *Observations) Pause(holder string, paused bool) {
+	t, was := o.data.Paused[holder]
+	switch {
+	case paused && (!was || t != 0):
+		o.setPaused(holder, 0)
+	case !paused && was && t == 0:
+		o.setPaused(holder, bootSeconds())
+	default:
+		return
 	}
-	return time.Duration((bootSeconds() - x.Since) * float64(time.Second))
+	o.fresh, o.pressing = true, true
+}
+
+func (o *Observations) setPaused(holder string, t float64) {
+	if o.data.Paused == nil {
+		o.data.Paused = map[string]float64{}
+	}
+	o.data.Paused[holder] = t
+}
+
+// Quiet returns how long the holder of a claim has been silent while it could have
+// spoken: as long as this process or this host has seen its journals not grow,
+// without the time in which it stood still.
+func (o *Observations) Quiet(c OpenClaim) time.Duration {
+	now := bootSeconds()
+	quiet := c.Quiet
+	if x, ok := o.data.Workers[c.Holder.Name]; ok {
+		quiet = max(quiet, time.Duration((now-x.Since)*float64(time.Second)))
+	}
+	switch t, ok := o.data.Paused[c.Holder.Name]; {
+	case ok && t == 0:
+		return 0
+	case ok:
+		return min(quiet, time.Duration((now-t)*float64(time.Second)))
+	}
+	return quiet
 }
 
 // Fenced notes that this host's link() of a generation's fence has returned,
@@ -183,7 +226,7 @@ func (o *Observations) Save() error {
 		return nil
 	}
 	var kept []string
-	if len(o.data.Workers)+len(o.data.Fences)+len(o.data.Queues)+len(o.data.Since) > 0 {
+	if len(o.data.Workers)+len(o.data.Fences)+len(o.data.Queues)+len(o.data.Since)+len(o.data.Paused) > 0 {
 		b, err := encodeWhole(o.data)
 		if err != nil {
 			return err

@@ -15,13 +15,14 @@ import (
 type Queue struct {
 	Pending int            `json:"pending,omitempty"`
 	Running int            `json:"running,omitempty"`
-	Waits   map[string]int `json:"waits,omitempty"` // why pending workers wait, in words
-	Stuck   string         `json:"stuck,omitempty"` // why some of them will never start
-	Bad     []Ending       `json:"bad,omitempty"`   // of the others, at most maxBad
-	Over    []byte         `json:"over,omitempty"`  // a bit for each worker whose end was seen
-	Fine    int            `json:"fine,omitempty"`  // how many of them ended well
-	Gone    bool           `json:"gone,omitempty"`  // no worker of it lives, or ever will
-	At      time.Time      `json:"at"`              // of the answer, by the clock of the host that asked
+	Paused  int            `json:"paused,omitempty"` // of the running ones: suspended
+	Waits   map[string]int `json:"waits,omitempty"`  // why pending workers wait, in words
+	Stuck   string         `json:"stuck,omitempty"`  // why some of them will never start
+	Bad     []Ending       `json:"bad,omitempty"`    // of the others, at most maxBad
+	Over    []byte         `json:"over,omitempty"`   // a bit for each worker whose end was seen
+	Fine    int            `json:"fine,omitempty"`   // how many of them ended well
+	Gone    bool           `json:"gone,omitempty"`   // no worker of it lives, or ever will
+	At      time.Time      `json:"at"`               // of the answer, by the clock of the host that asked
 }
 
 // Ending is how a worker ended: Class is Done if it left by itself with code 0.
@@ -86,7 +87,7 @@ func (o *Observations) SetQueue(key string, q *Queue) {
 }
 
 func (q *Queue) same(p *Queue) bool {
-	if q.Pending != p.Pending || q.Running != p.Running || q.Stuck != p.Stuck || q.Gone != p.Gone ||
+	if q.Pending != p.Pending || q.Running != p.Running || q.Paused != p.Paused || q.Stuck != p.Stuck || q.Gone != p.Gone ||
 		q.Ends() != p.Ends() || q.Fine != p.Fine || len(q.Bad) != len(p.Bad) || len(q.Waits) != len(p.Waits) {
 		return false
 	}
