@@ -53,7 +53,7 @@ func newSlurmRig(t *testing.T, options ...string) *slurmRig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); watch.Wait() })
-	if out, err := exec.Command(script, append([]string{"up", "--name", name, "--dir", dir}, options...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(script, append([]string{"up", "--name", name, "--dir", dir, "--conf", "MessageTimeout=30", "--conf", "SlurmdTimeout=300"}, options...)...).CombinedOutput(); err != nil {
 		t.Fatalf("slurm-dev up: %v\n%s", err, out)
 	}
 	t.Setenv("SLURM_CONF", dir+"/slurm.conf")

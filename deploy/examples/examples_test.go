@@ -270,7 +270,7 @@ func cluster(t *testing.T) []string {
 	dir := filepath.Join(os.TempDir(), "orch-slurm-examples-"+strconv.Itoa(os.Getpid()))
 	name := "x" + strconv.FormatInt(int64(os.Getpid()), 36)
 	slurmDev := func(cmd string) {
-		if out, err := exec.Command(script, cmd, "--name", name, "--dir", dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command(script, cmd, "--name", name, "--dir", dir, "--conf", "SlurmdTimeout=300").CombinedOutput(); err != nil {
 			t.Fatalf("slurm-dev %s: %v\n%s", cmd, err, out)
 		}
 	}

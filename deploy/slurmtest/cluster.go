@@ -99,6 +99,11 @@ func script() string {
 	return filepath.Join(filepath.Dir(filepath.Dir(file)), "slurm-dev")
 }
 
+// Patient are options of slurm-dev for a machine that other tests keep busy: one
+// that does not answer for some seconds is neither a lost node nor a controller
+// that is away.
+var Patient = []string{"--conf", "MessageTimeout=30", "--conf", "SlurmdTimeout=300"}
+
 func start(t testing.TB, options []string) *Cluster {
 	t.Helper()
 	mu.Lock()
@@ -109,7 +114,7 @@ func start(t testing.TB, options []string) *Cluster {
 	if slices.Contains(options, "--cgroup") {
 		c.node = name + "n"
 	}
-	c.args = append([]string{"--name", name, "--dir", c.Dir}, options...)
+	c.args = slices.Concat([]string{"--name", name, "--dir", c.Dir}, Patient, options)
 	watch := exec.Command("sh", append([]string{"-c", `cat >/dev/null; exec "$0" down "$@" 2>/dev/null`, script()}, c.args...)...)
 	watch.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is not for it
 	in, err := watch.StdinPipe()
