@@ -71,7 +71,7 @@ func TestKillSubmitter(t *testing.T) {
 
 func TestKillWorkers(t *testing.T) {
 	var kills, acked, sweeps atomic.Int64
-	want := int64(times(8, 1000)) * 9 / 10
+	want := int64(times(8, 1000))
 	round := func(t *testing.T, _ int) {
 		sweeps.Add(1)
 		rnd := chance(t)
@@ -98,10 +98,9 @@ func TestKillWorkers(t *testing.T) {
 		r.settle()
 	}
 	// Some are over before the fourth kill, and on a slow machine before any.
-	for range 10 {
-		if crew(t, times(3, 255), round); t.Failed() || kills.Load() >= want {
-			break
-		}
+	for n, tries := times(3, 255), 0; !t.Failed() && kills.Load() < want && tries < 10; tries++ {
+		crew(t, n, round)
+		n = int(want-kills.Load())/killsPerSweep + 1
 	}
 	if kills.Load() < want {
 		t.Errorf("only %d kills, want %d: the sweeps are over too soon", kills.Load(), want)
