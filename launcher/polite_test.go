@@ -131,6 +131,7 @@ func TestPoliteBacksOff(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "slurm.json")
 		var waits []time.Duration
 		last := s.now
+		said := map[string]bool{} // who watches says each text once
 		for range 2000 {
 			before := s.asked
 			_, err := s.process(file).Jobs(t.Context())
@@ -142,8 +143,12 @@ func TestPoliteBacksOff(t *testing.T) {
 				if !errors.As(err, &e) || !e.Again.After(s.now) {
 					t.Fatalf("%s: not asked: %v, want NotAskedError", x.name, err)
 				}
+				said[err.Error()] = true
 			}
 			s.now = s.now.Add(time.Second)
+		}
+		if len(said) > len(waits) {
+			t.Errorf("%s: %d different texts for %d questions", x.name, len(said), len(waits))
 		}
 		for i, w := range []time.Duration{1, 2, 4, 8} {
 			if got, want := waits[i+1], min(w*60*time.Second, politeMost); got < want || got > want+10*time.Second {

@@ -167,6 +167,23 @@ func TestUnknownSubmission(t *testing.T) {
 	})
 }
 
+// Who waits is told of a job that will never start, and with which number.
+func TestStuckJobIsTold(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 6), results.KindPlan)
+	f.step(f.process(s))
+	if len(s.asked) == 0 || len(s.rows) == 0 {
+		t.Fatal("nothing was asked for")
+	}
+	for i := range s.rows {
+		s.rows[i].State, s.rows[i].Stuck, s.rows[i].Reason = launcher.Pending, true, "the partition is down"
+	}
+	want := "stuck: job " + s.rows[0].Job + " will not start: the partition is down"
+	if out := f.step(f.process(s)); !slices.Contains(out.Notes, want) {
+		t.Errorf("notes = %q, want %q among them", out.Notes, want)
+	}
+}
+
 // Who does not know what runs starts nothing.
 func TestNoAnswerNoWorkers(t *testing.T) {
 	f, s := newFixture(t), newScheduler()
