@@ -64,7 +64,7 @@ var options = []option{
 	{"account", word(func(o *Options) *string { return &o.Account })},
 	{"qos", word(func(o *Options) *string { return &o.QOS })},
 	{"reservation", word(func(o *Options) *string { return &o.Reservation })},
-	{"constraint", word(func(o *Options) *string { return &o.Constraint })},
+	{"constraint", form(constraintForm, func(o *Options) *string { return &o.Constraint })},
 	{"exclude", hosts(func(o *Options) *string { return &o.Exclude })},
 	{"nodelist", hosts(func(o *Options) *string { return &o.NodeList })},
 	{"gres", word(func(o *Options) *string { return &o.Gres })},
@@ -159,16 +159,23 @@ func parseOptions(given map[string]any) (Options, []error) {
 }
 
 // valueForm is what names of partitions, accounts, features and nodes are made
-// of, with the operators of --constraint and the brackets of node lists.
-var valueForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.,:*&|()\[\]=/@+-]*$`)
+// of, with the operators of --constraint and the brackets of node lists. A
+// constraint may begin with a bracket: "[rack1|rack2]", all nodes of one of them
+// (sbatch(1)).
+var (
+	valueForm      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.,:*&|()\[\]=/@+-]*$`)
+	constraintForm = regexp.MustCompile(`^[A-Za-z0-9_(\[][A-Za-z0-9_.,:*&|()\[\]=/@+-]*$`)
+)
 
-func word(at func(*Options) *string) func(*Options, any) error {
+func word(at func(*Options) *string) func(*Options, any) error { return form(valueForm, at) }
+
+func form(want *regexp.Regexp, at func(*Options) *string) func(*Options, any) error {
 	return func(o *Options, v any) error {
 		s, ok := v.(string)
 		switch {
 		case !ok:
 			return fmt.Errorf("is %v, want a string", v)
-		case s != "" && !valueForm.MatchString(s):
+		case s != "" && !want.MatchString(s):
 			return fmt.Errorf("is %q, which is no name that Slurm knows", s)
 		}
 		*at(o) = s

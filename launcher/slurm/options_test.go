@@ -67,6 +67,11 @@ func TestOptions(t *testing.T) {
 	if len(errs) > 0 || o.Exclude != "n[1-3],n7" || !slices.Equal(o.Setup, []string{"module load x"}) || o.Warn != 90*time.Second || o.MaxWorkers != 3 {
 		t.Errorf("got %+v, %v", o, errs)
 	}
+	for _, c := range []string{"[rack1|rack2]", "(a|b)&c", "[(knl&hemi)*2|fast*4]"} { // sbatch(1), --constraint
+		if o, errs := parseOptions(map[string]any{"constraint": c}); len(errs) > 0 || o.Constraint != c {
+			t.Errorf("constraint %q: got %q, %v", c, o.Constraint, errs)
+		}
+	}
 	// A key that is not ours is named with the nearest.
 	_, errs = launcher.Registry{Backend}.ParseSpec(map[string]any{"backend": "slurm", "partitoin": "x"})
 	if len(errs) != 1 || !strings.Contains(errs[0].Error(), `did you mean "partition"?`) {

@@ -155,8 +155,10 @@ func number(s string) int {
 	return n
 }
 
-// gresForm is one generic resource: "gpu:2", "gpu:a100:4(S:0-1)".
-var gresForm = regexp.MustCompile(`(?:^|,)gpu(?::([A-Za-z][A-Za-z0-9_.-]*))?:([0-9]+)`)
+// gresForm is one kind of GPU among a node's generic resources (gres.conf(5)):
+// "gpu:2", "gpu:a100:4(S:0-1)", the slices of a card "gpu:1g.5gb:7", and
+// "gpu:(null):8(S:0)" of controllers that name the missing type.
+var gresForm = regexp.MustCompile(`(?:^|,)gpu(?::(?:\(null\)|([^:,()]+)))?:([0-9]+)`)
 
 func parseGres(s string) map[string]int {
 	var gpus map[string]int

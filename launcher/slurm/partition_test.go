@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,23 @@ func TestParsePartitions(t *testing.T) {
 		t.Errorf("gpu = %+v", gpu)
 	case !old.Down || old.MaxTime != 0 || old.Nodes[0].CPUs != 8 || old.Nodes[0].gpus("") != 0:
 		t.Errorf("old = %+v", old)
+	}
+}
+
+func TestParseGres(t *testing.T) {
+	for text, want := range map[string]map[string]int{
+		"(null)":                               nil,
+		"shard:4":                              nil,
+		"gpu:2":                                {"": 2},
+		"gpu:2(S:0,1)":                         {"": 2},
+		"craynetwork:4,gpu:a100:4(S:0-1)":      {"a100": 4},
+		"gpu:(null):8(S:0-1)":                  {"": 8},
+		"gpu:1g.5gb:7(S:0),gpu:3g.20gb:2(S:1)": {"1g.5gb": 7, "3g.20gb": 2}, // slices of a card
+		"gpu:a100-sxm4-80gb:4,gpu:4":           {"a100-sxm4-80gb": 4, "": 4},
+	} {
+		if got := parseGres(text); !maps.Equal(got, want) {
+			t.Errorf("parseGres(%q) = %v, want %v", text, got, want)
+		}
 	}
 }
 
