@@ -135,7 +135,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		t, ferr := p.finish(s, sn, pub.IDs)
 		if ferr == nil {
 			what := "the same command goes on with the rest"
-			if outlive(sn) {
+			if outlive(sn) && mayHaveWorkers(s) {
 				what = "the workers go on; orch cancel " + s.Name + " ends them"
 			}
 			fmt.Fprintf(p.stderr, "orch: interrupted with %d of %d runs done; %s\n", done(t), len(t.Runs), what)
@@ -161,6 +161,13 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		return quiet(exitSomeFailed)
 	}
 	return nil
+}
+
+// mayHaveWorkers reports whether a scheduler was asked for workers and has not said
+// no, as far as is known.
+func mayHaveWorkers(s *results.Sweep) bool {
+	subs, err := s.Submissions()
+	return err != nil || slices.ContainsFunc(subs, func(x *results.Submission) bool { return x.Answer == nil || x.Answer.Accepted })
 }
 
 // tellStopped says what an order keeps from running, and reports whether the

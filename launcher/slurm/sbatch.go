@@ -42,7 +42,7 @@ var no = []saying{
 	{"Invalid generic resource (gres) specification", "no such GPU or gres: `sinfo -o '%P %G'` shows what there is, launcher.gpu_type and launcher.gres choose"},
 	{"Invalid account or account/partition combination specified", "set launcher.account to one of yours: `sacctmgr show assoc user=$USER format=account,partition`"},
 	{"Invalid qos specification", "set launcher.qos to one of yours: `sacctmgr show assoc user=$USER format=account,qos`"},
-	{"Requested time limit is invalid", "the partition allows less: lower launcher.time; `sinfo -o '%P %l'` shows the limits"},
+	{"Requested time limit is invalid", "the partition allows less: lower launcher.time, or choose another launcher.partition; `sinfo -o '%P %l'` shows the limits"},
 	{"Invalid feature specification", "no node has this launcher.constraint: `sinfo -o '%P %f'` shows what there is"},
 	{"Invalid node name specified", "launcher.nodelist or launcher.exclude names a node that is not there: `sinfo -N`"},
 	{"Requested reservation is invalid", "`scontrol show reservation` lists those that there are"},
