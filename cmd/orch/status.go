@@ -1,7 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -54,16 +59,84 @@ func (p *program) status(c *cli.Context) error {
 		return err
 	}
 	defer tree.Close()
-	w := &watched{tree: tree, names: c.Args().Slice(), open: map[string]*results.Snapshot{}}
-	defer w.close()
-	if c.IsSet("watch") || c.Bool("wait") {
-		return p.watch(c, w, format)
+	names := c.Args().Slice()
+	if c.IsSet("watch") || c.Bool("wait") || listsRuns(c) {
+		w := &watched{tree: tree, names: names, open: map[string]*results.Snapshot{}}
+		defer w.close()
+		if c.IsSet("watch") || c.Bool("wait") {
+			return p.watch(c, w, format)
+		}
+		if _, err := w.refresh(); err != nil {
+			return err
+		}
+		return p.printStatus(c, w.views, format)
 	}
-	w.brief = !listsRuns(c)
-	if _, err := w.refresh(); err != nil {
+	views, err := glance(tree, names)
+	if err != nil {
 		return err
 	}
-	return p.printStatus(c, w.views, format)
+	return p.printStatus(c, views, format)
+}
+
+// glance sums up the sweeps, all if none is named. A few at a time are looked
+// at: while one waits for its files, or is at what only one core can do, another
+// is read. More would only take memory, since a sweep is read on all cores.
+func glance(tree *results.Tree, names []string) ([]*view, error) {
+	named := len(names) > 0
+	if !named {
+		var err error
+		if names, err = tree.Sweeps(); err != nil {
+			return nil, err
+		}
+	}
+	const atOnce = 2
+	views, errs := make([]*view, len(names)), make([]error, len(names))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(atOnce, len(names)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+				views[i], errs[i] = glanceAt(tree, names[i])
+				if !named && errors.Is(errs[i], results.ErrNoSweep) { // removed meanwhile
+					errs[i] = nil
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, results.ErrNoSweep):
+			_, hint := openSweeps(tree, names[i:i+1]) // says what there is
+			return nil, cmp.Or(hint, asUsage(err))
+		case err != nil:
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(views, func(v *view) bool { return v == nil }), nil
+}
+
+// glanceAt sums one sweep up. What is noted of a settled sweep will do, and the
+// sum is all that is kept: the next sweep can have the memory.
+func glanceAt(tree *results.Tree, name string) (*view, error) {
+	s, err := tree.Sweep(name)
+	if errors.Is(err, results.ErrNoSweep) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	defer s.Close()
+	if n, ok := noted(s); ok && n.Settled {
+		return &view{sweep: s, noted: &n.Status}, nil
+	}
+	sn, err := s.Snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("sweep %s: %w", name, err)
+	}
+	v := newView(s, sn)
+	sum := v.status()
+	return &view{sweep: s, noted: &sum, lastWord: v.lastWord, now: v.now}, nil
 }
 
 // printStatus prints one look at the sweeps.

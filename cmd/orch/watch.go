@@ -23,7 +23,6 @@ type watched struct {
 	names []string // as asked for; none: all there are, new ones too
 	open  map[string]*results.Snapshot
 	views []*view
-	brief bool // one look, at no run alone: what is noted of settled sweeps will do
 }
 
 // refresh looks again. It reports whether anything is new.
@@ -42,13 +41,6 @@ func (w *watched) refresh() (changed bool, err error) {
 			if err != nil {
 				return changed, err
 			}
-			if w.brief {
-				if n, ok := noted(sweeps[0]); ok && n.Settled {
-					views = append(views, &view{sweep: sweeps[0], noted: &n.Status})
-					sweeps[0].Close()
-					continue
-				}
-			}
 			if sn, err = sweeps[0].Snapshot(); err != nil {
 				sweeps[0].Close()
 				return changed, fmt.Errorf("sweep %s: %w", n, err)
@@ -64,15 +56,7 @@ func (w *watched) refresh() (changed bool, err error) {
 			}
 			changed = changed || c
 		}
-		v := newView(sn.Sweep(), sn)
-		if w.brief { // the sum is all that is wanted: the next sweep can have the memory
-			s := v.status()
-			views = append(views, &view{sweep: v.sweep, noted: &s, lastWord: v.lastWord, now: v.now})
-			delete(w.open, n)
-			v.sweep.Close()
-			continue
-		}
-		views = append(views, v)
+		views = append(views, newView(sn.Sweep(), sn))
 	}
 	changed = changed || len(views) != len(w.views)
 	w.views = views
