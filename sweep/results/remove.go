@@ -105,9 +105,14 @@ var ErrInUse = errors.New("another process still has files in it")
 // between the listing and the rmdir shows as a folder that is not empty. So
 // does, on NFS, a file that it holds open.
 func removeAll(dir *os.Root, name string) error {
-	wait := time.Millisecond
+	wait, unlocked := time.Millisecond, false
 	for range 12 { // 4 s: a fold of 100,000 runs is written in less
 		err := dir.RemoveAll(name)
+		if errors.Is(err, fs.ErrPermission) && !unlocked {
+			unlock(dir, name)
+			unlocked = true
+			continue
+		}
 		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.EBUSY) {
 			return err
 		}
@@ -117,18 +122,34 @@ func removeAll(dir *os.Root, name string) error {
 	return ErrInUse
 }
 
+// unlock gives the user back the folders below a path that a program has closed:
+// caches of packages and of data are read-only, so that nothing in them can be
+// deleted. What cannot be changed is the removal's to tell.
+func unlock(dir *os.Root, name string) {
+	fs.WalkDir(dir.FS(), name, func(at string, d fs.DirEntry, err error) error { // before it lists a folder
+		if d == nil || !d.IsDir() || err != nil {
+			return nil
+		}
+		if info, err := d.Info(); err == nil && info.Mode()&0o700 != 0o700 {
+			dir.Chmod(at, info.Mode().Perm()|0o700)
+		}
+		return nil
+	})
+}
+
 // treeSize counts the files below a path and their bytes; nothing if there is
-// nothing. Links are counted, not followed.
+// nothing, and nothing of folders that may not be listed. Links are counted, not
+// followed.
 func treeSize(dir *os.Root, name string) (files int, bytes int64, err error) {
 	err = fs.WalkDir(dir.FS(), name, func(_ string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil
 		}
 		if err != nil || d.IsDir() {
 			return err
 		}
 		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil
 		}
 		if err == nil {
