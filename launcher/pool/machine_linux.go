@@ -9,10 +9,26 @@ import (
 	"strings"
 )
 
-// cores counts the cores this process may use: its affinity mask, and the
-// quota of its control group.
+// allotted returns how many CPUs of this node belong to the Slurm job in which
+// this process runs (sbatch(1), OUTPUT ENVIRONMENT VARIABLES); 0: not said.
+// Clusters that do not confine their jobs show them the whole node, of which
+// others use the rest. Memory is for the cluster to hold jobs to: what a job
+// got without asking is often too little for launcher.mem as it is shipped.
+func allotted() int {
+	if os.Getenv("SLURM_JOB_ID") == "" {
+		return 0
+	}
+	n, _ := strconv.Atoi(os.Getenv("SLURM_CPUS_ON_NODE"))
+	return n
+}
+
+// cores counts the cores this process may use: its affinity mask, the quota of
+// its control group, and what Slurm gave its job.
 func cores() int {
 	n := runtime.NumCPU()
+	if job := allotted(); job > 0 {
+		n = min(n, job)
+	}
 	for _, dir := range cgroupDirs("cpu") {
 		quota, period := "", ""
 		if f := strings.Fields(firstLine(dir + "/cpu.max")); len(f) == 2 { // version 2
