@@ -3,6 +3,7 @@ package pool
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,10 @@ func thisMachine(devices []string) machine {
 	return machine{cores: cores(), memMiB: memory(), devices: devices}
 }
 
+// deviceForm is a device in CUDA_VISIBLE_DEVICES: a number, or the beginning of an
+// identifier (CUDA C++ Programming Guide, environment variables).
+var deviceForm = regexp.MustCompile(`^([0-9]+|(GPU|MIG)-.+)$`)
+
 // visibleDevices obeys a CUDA_VISIBLE_DEVICES that is set, as by Slurm.
 func visibleDevices() []string {
 	v, set := os.LookupEnv("CUDA_VISIBLE_DEVICES")
@@ -32,8 +37,8 @@ func visibleDevices() []string {
 	var out []string
 	for _, d := range strings.Split(v, ",") {
 		d = strings.TrimSpace(d)
-		if d == "" || strings.HasPrefix(d, "-") {
-			break // CUDA ignores all that follows an invalid one
+		if !deviceForm.MatchString(d) {
+			break // CUDA ignores all that follows an invalid one, such as Slurm's NoDevFiles
 		}
 		out = append(out, d)
 	}

@@ -89,7 +89,7 @@ func TestTakeGPUs(t *testing.T) {
 
 func TestVisibleDevices(t *testing.T) {
 	for value, want := range map[string][]string{
-		"": nil, "0": {"0"}, "3,1": {"3", "1"}, "GPU-8f, MIG-1": {"GPU-8f", "MIG-1"}, "0,-1,2": {"0"}, "-1": nil,
+		"": nil, "0": {"0"}, "3,1": {"3", "1"}, "GPU-8f, MIG-1": {"GPU-8f", "MIG-1"}, "0,-1,2": {"0"}, "-1": nil, "NoDevFiles": nil, "void": nil,
 	} {
 		t.Setenv("CUDA_VISIBLE_DEVICES", value)
 		if got := visibleDevices(); !slices.Equal(got, want) {
