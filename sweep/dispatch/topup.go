@@ -112,7 +112,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 		}
 		if free := user - machine.users; user > 0 && free < min(want, room) {
 			room = max(0, free)
-			t.out.Notes = append(t.out.Notes, fmt.Sprintf("you have %s in the queue, of %d that launcher.max_user allows: more are started when some have ended", workersText(user-free), user))
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("launcher.max_user allows you %s in the queue, and %d are there: no more than that are started until some have ended", workersText(user), user-free))
 		}
 	}
 	n := min(want, room)
@@ -124,7 +124,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 			return err
 		}
 		if wait := d.limitedFor(t.subs, key); wait > 0 {
-			t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d more workers are wanted; the scheduler said not now, and is asked again at %s", n, time.Now().Add(wait).Round(time.Second).Format(time.TimeOnly)))
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("still to ask for: %s; the scheduler said not now, and is asked again at %s", workersText(n), time.Now().Add(wait).Round(time.Second).Format(time.TimeOnly)))
 			return nil
 		}
 	} else if err := d.barrenCheck(key); err != nil {
