@@ -78,8 +78,8 @@ func (p *program) status(c *cli.Context) error {
 	return p.printStatus(c, views, format)
 }
 
-// glance sums up the sweeps, all if none is named. A few at a time are looked
-// at: while one waits for its files, or is at what only one core can do, another
+// glance sums up the sweeps, all if none is named. Two at a time are looked at:
+// while one waits for its files, or is at what only one core can do, another
 // is read. More would only take memory, since a sweep is read on all cores.
 func glance(tree *results.Tree, names []string) ([]*view, error) {
 	named := len(names) > 0
