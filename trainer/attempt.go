@@ -13,6 +13,10 @@ import (
 	"orch/sweep/results"
 )
 
+// leftAtOnce is why an attempt ended whose worker was asked to leave twice, or
+// was about to be killed.
+const leftAtOnce = "the worker had to leave at once"
+
 // attempt is a run that executes now.
 type attempt struct {
 	run    *results.PlannedRun
@@ -105,7 +109,7 @@ func (w *Worker) execute(ctx context.Context, slot int, h *results.Held, r resul
 	case errors.Is(cause, errStall):
 		end.Class, end.Message = results.Stall, fmt.Sprintf("it logged and measured nothing for launcher.stall = %v", w.Stall)
 	case ctx.Err() != nil:
-		end.Class, end.Message = results.Preempted, "the worker had to leave at once"
+		end.Class, end.Message = results.Preempted, leftAtOnce
 	default:
 		var own *hostError
 		if errors.As(terr, &own) {
@@ -202,6 +206,9 @@ func (w *Worker) train(a *attempt, slot int, r results.HeldRun, rec *recorder) (
 		why := err
 		if c := context.Cause(a.ctx); c != nil && errors.Is(err, context.Canceled) {
 			why = c
+			if errors.Is(c, context.Canceled) {
+				why = errors.New(leftAtOnce)
+			}
 		}
 		if _, full := fmt.Fprintf(log, "orch: %v\n", why); errors.Is(full, syscall.ENOSPC) || errors.Is(full, syscall.EDQUOT) {
 			return &hostError{fmt.Errorf("run %s fails (%v) where its log cannot be written: %w", r.Run.Name, err, full)}

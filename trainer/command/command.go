@@ -120,7 +120,7 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	}
 	for _, name := range owed {
 		if _, err := os.Stat(filepath.Join(r.Dir, name)); err != nil {
-			missing = append(missing, fmt.Sprintf("file %s: not in the run's folder", name))
+			missing = append(missing, fmt.Sprintf("file %s: not in the run's folder%s", name, elsewhere(name, s.dir, r.Dir)))
 		}
 	}
 	e := &end{ending: p.end, why: why, missing: missing, owes: len(owed)+len(t.patterns) > 0, task: t}
@@ -140,6 +140,20 @@ func (c *Trainer) Train(ctx context.Context, r *trainer.Run) error {
 	}
 	return err
 }
+
+// elsewhere says where an output may have gone.
+func elsewhere(name, workdir, dir string) string {
+	if _, err := os.Stat(filepath.Join(workdir, name)); err == nil {
+		return fmt.Sprintf("; there is one in %s, where the programs of all runs write: let it write to {run_dir} or $ORCH_RUN_DIR", workdir)
+	}
+	if found, _ := filepath.Glob(filepath.Join(escapeGlob(dir), name)); len(found) > 0 {
+		return fmt.Sprintf("; %s is: outputs are names, not patterns", filepath.Base(found[0]))
+	}
+	return ""
+}
+
+// escapeGlob quotes what [filepath.Glob] would take for a pattern.
+var escapeGlob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace
 
 // prepare fills the task's templates for a run and writes what the program
 // expects to find. owed are the run's outputs.

@@ -6,7 +6,7 @@
 //	command = ["python3", "fit.py", "--c={c}", "--seed={seed}"]
 //	outputs = ["model.pt"]                  # files the run owes, relative to its folder
 //	[task.metrics]
-//	accuracy = 'accuracy = ([0-9.]+)'       # on the log; the last match is the value
+//	accuracy = 'accuracy = (\S+)'          # on the log; the last match is the value
 //	[task.env]
 //	DATA = "/data/{dataset}"
 //

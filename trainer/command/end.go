@@ -55,8 +55,11 @@ func (e *end) judge() error {
 	if line := outOfMemoryText(e.logTail); line != "" {
 		return fail(results.OutOfMemory, errors.New(line))
 	}
-	if message == "" {
+	switch {
+	case message == "":
 		message = e.how() + ", and nothing on its log"
+	case e.signal != "" || signals[e.exit-128] != "":
+		message = e.how() + "; its log ends: " + message // which says nothing of what killed it
 	}
 	if e.signal != "" && e.signal == e.task.saveSignal {
 		message = "task.checkpoint_signal " + e.signal + " ended it: it has no handler, or not yet, or a shell got the signal (begin the command with exec, or have the shell trap it)"
@@ -71,8 +74,15 @@ func (e *end) how() string {
 	if e.signal != "" {
 		return "signal " + e.signal
 	}
+	if name := signals[e.exit-128]; name != "" { // as shells tell it
+		return fmt.Sprintf("exit code %d (%s)", e.exit, name)
+	}
 	return fmt.Sprintf("exit code %d", e.exit)
 }
+
+// signals are those that end programs, by their numbers on Linux.
+var signals = map[int]string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+	11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 24: "SIGXCPU", 25: "SIGXFSZ"}
 
 // fromLog takes the patterns' values and returns what is missing of them. A
 // metric that came another way is not. An error says that the log, though it is

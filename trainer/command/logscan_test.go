@@ -167,7 +167,8 @@ func TestLiteralOf(t *testing.T) {
 func TestParseNumber(t *testing.T) {
 	for s, want := range map[string]string{
 		"1": "1", " 2.5 ": "2.5", "-3e-2": "-0.03", "0.93.": "0.93", "5,": "5", "NaN": "NaN", "-inf": "-Inf", "Infinity": "+Inf", "1e999": "+Inf",
-		"": "", ".": "", "abc": "", "0x10": "", "1_000": "", "1 2": "", "93%": "",
+		"": "", ".": "", "abc": "", "0x10": "", "1_000": "", "1 2": "",
+		"93%": "93", "-nan": "NaN", "+NaN": "NaN", "--nan": "", "0.5)": "0.5", "\x1b[32m0.5\x1b[0m": "0.5", "\x1b[32m": "", "1,234.5": "",
 	} {
 		got := ""
 		if x, ok := parseNumber(s); ok {
@@ -238,5 +239,21 @@ func TestLogBeforeTheProgram(t *testing.T) {
 	f := wantFailure(t, r.train(t), results.Failed)
 	if _, ok := r.rec.results["acc"]; ok || !strings.Contains(f.Error(), "nothing on its log") {
 		t.Errorf("Train = %v with %v, want neither message nor metric from earlier text", f, r.rec.results)
+	}
+}
+
+// A group that stops before the exponent must not make another number of it.
+func TestExponentBehindTheGroup(t *testing.T) {
+	for line, want := range map[string]float64{
+		"loss = 3.2e-05": 3.2e-05, "loss = 3.2E+2, lr = 1": 320, "loss = 3.2 epochs": 3.2, "loss = 3.2e": 3.2, "loss = 3.2eggs": 3.2,
+	} {
+		p, err := newPattern("loss", "loss = ([0-9.]+)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.search([]byte(line), false)
+		if x, err := p.value(); err != nil || x != want {
+			t.Errorf("%q: %v, %v, want %v", line, x, err, want)
+		}
 	}
 }

@@ -22,6 +22,13 @@ type pattern struct {
 	text  string // what the last one captured, at most maxNumber bytes
 }
 
+// exponent is what a group like ([0-9.]+) leaves of 3.2e-05. Without it the value
+// would be another number, and nobody would know.
+var exponent = regexp.MustCompile(`^[eE][-+]?[0-9]+`)
+
+// colours are the escape sequences that programs print around numbers.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // maxNumber bounds what a group may capture. No float64 needs more.
 const maxNumber = 400
 
@@ -35,7 +42,7 @@ func newPattern(metric, expr string) (*pattern, error) {
 		return nil, fmt.Errorf("is no regular expression: %v", err)
 	}
 	if re.NumSubexp() == 0 {
-		return nil, fmt.Errorf("has no group; put the number in parentheses, as in 'loss = ([0-9.]+)'")
+		return nil, fmt.Errorf("has no group; put the number in parentheses, as in 'loss = (\\S+)'")
 	}
 	group := re.SubexpIndex("value")
 	if group < 0 {
@@ -118,6 +125,9 @@ func (p *pattern) searchLine(line []byte, continued bool) bool {
 		if from < 0 || continued && m[0] == 0 {
 			continue // the group took no part, or the match is a cut one
 		}
+		if _, ok := parseNumber(string(line[from:min(to, from+maxNumber)])); ok {
+			to += len(exponent.Find(line[to:]))
+		}
 		p.found, p.text = true, string(line[from:min(to, from+maxNumber)])
 		return true
 	}
@@ -136,10 +146,17 @@ func (p *pattern) value() (float64, error) {
 }
 
 // parseNumber reads a number as programs print it: with spaces around it, NaN
-// and infinities in any usual spelling, and punctuation that a pattern like
-// [0-9.]+ takes along from the end of a sentence.
+// and infinities in any usual spelling (C prints -nan), in colour, and with the
+// punctuation that a pattern like \S+ takes along from the end of a sentence. A
+// percentage is the number before its sign.
 func parseNumber(s string) (float64, bool) {
-	s = strings.TrimRight(strings.TrimSpace(s), ".,;:")
+	if strings.IndexByte(s, '\x1b') >= 0 {
+		s = colours.ReplaceAllString(s, "")
+	}
+	s = strings.TrimRight(strings.TrimSpace(s), ".,;:%)]}")
+	if t := strings.TrimLeft(s, "+-"); len(s)-len(t) == 1 && strings.EqualFold(t, "nan") {
+		s = t
+	}
 	if len(s) > maxNumber || strings.ContainsAny(s, "_xX") { // 0x1p-2 and 1_000 are Go's
 		return 0, false
 	}

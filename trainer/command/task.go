@@ -234,7 +234,7 @@ func (r *taskReader) outputs(v override.Value) []template {
 // is put together again.
 func (r *taskReader) patterns(prefix string, v override.Value, ps []*pattern) []*pattern {
 	if v.Kind() != override.Map {
-		r.bad("task.metrics", v, "is a "+v.Kind().String()+`, want a table such as accuracy = 'accuracy = ([0-9.]+)'`, "")
+		r.bad("task.metrics", v, "is a "+v.Kind().String()+`, want a table such as accuracy = 'accuracy = (\S+)'`, "")
 		return ps
 	}
 	for _, f := range v.Fields() {
