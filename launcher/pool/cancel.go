@@ -21,7 +21,7 @@ func (p *Pool) stop(j *job, why stop) {
 	if j.kill != nil { // asked already
 		for i := range j.workers {
 			if w := &j.workers[i]; why == stopClose && w.State == launcher.Running {
-				w.child.terminate() // a worker that is asked twice leaves at once
+				w.child.insist()
 			}
 		}
 		return

@@ -18,13 +18,10 @@ const (
 
 func hasEnded(int) bool { return true }
 
-// attributes make a worker the leader of its own group, or session. macOS has
-// no signal for the death of a parent.
-func attributes(detach bool) *syscall.SysProcAttr {
-	if detach {
-		return &syscall.SysProcAttr{Setsid: true}
-	}
-	return &syscall.SysProcAttr{Setpgid: true}
+// attributes make a worker the leader of its own session; see proc_linux.go.
+// macOS has no signal for the death of a parent.
+func attributes(bool) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: true}
 }
 
 func here() origin {

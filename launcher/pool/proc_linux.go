@@ -16,13 +16,15 @@ import (
 // canScan: processes can be found by their environment.
 const canScan = true
 
-// attributes make a worker the leader of its own group, or session; in the
-// foreground the kernel kills it with the thread that started it.
+// attributes make a worker the leader of its own session, where nothing that it
+// runs has a terminal: what asks for a password fails, and is not stopped for
+// ever in the background of somebody's shell. In the foreground the kernel kills
+// it with the thread that started it.
 func attributes(detach bool) *syscall.SysProcAttr {
 	if detach {
 		return &syscall.SysProcAttr{Setsid: true}
 	}
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // canPeek: hasEnded can see the end of a child that is not reaped yet.

@@ -44,6 +44,10 @@ func newChild(proc *os.Process, _ bool, _ *bell) *child {
 // process hear of it, as Slurm does.
 func (c *child) terminate() { c.signal(syscall.SIGTERM, syscall.SIGCONT) }
 
+// insist asks in the way that orch's own worker takes for a second request even
+// right after the first: SIGTERM can come to it twice for one.
+func (c *child) insist() { c.signal(syscall.SIGINT, syscall.SIGCONT) }
+
 func (c *child) kill() { c.signal(syscall.SIGKILL) }
 
 func (c *child) signal(list ...syscall.Signal) {

@@ -75,6 +75,8 @@ func newChild(proc *os.Process, detach bool, b *bell) *child {
 // terminate kills at once: a process without a window cannot be asked.
 func (c *child) terminate() { c.kill() }
 
+func (c *child) insist() { c.kill() }
+
 func (c *child) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
