@@ -24,9 +24,9 @@ import (
 
 // program is what every command shares.
 type program struct {
-	ctx    context.Context
-	leave  <-chan struct{} // closed at the first signal
-	args   []string        // as typed
+	ctx context.Context
+	*interrupts
+	args   []string // as typed
 	stdout io.Writer
 	stderr io.Writer
 	outTTY bool
@@ -42,8 +42,8 @@ type program struct {
 }
 
 // run is the whole program but the process: it returns the exit code.
-func run(ctx context.Context, leave <-chan struct{}, args []string, stdout, stderr io.Writer) int {
-	p := &program{ctx: ctx, leave: leave, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr), memories: &memories{}}
+func run(ctx context.Context, asked *interrupts, args []string, stdout, stderr io.Writer) int {
+	p := &program{ctx: ctx, interrupts: asked, args: args, stdout: stdout, stderr: stderr, outTTY: isTerminal(stdout), errTTY: isTerminal(stderr), memories: &memories{}}
 	p.gpuMissing = sync.OnceValue(func() string { return launcher.GPUProbe{}.Missing(ctx) })
 	p.log = zerolog.New(stderr).With().Timestamp().Logger()
 	if p.errTTY {
@@ -102,6 +102,7 @@ func newApp(p *program) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // exit codes are mapped in one place
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "log-level", Value: "info", DefaultText: "info", Usage: "`LEVEL`: debug, info, warn, error"},
+			&cli.BoolFlag{Name: "version", Usage: "what orch version prints", DisableDefaultText: true},
 		},
 		Before: func(c *cli.Context) error {
 			level, err := zerolog.ParseLevel(c.String("log-level"))
@@ -144,6 +145,10 @@ func newApp(p *program) *cli.App {
 	}
 	app.OnUsageError = usageError
 	app.Action = func(c *cli.Context) error {
+		if c.Bool("version") {
+			fmt.Fprintln(p.stdout, versionLine())
+			return nil
+		}
 		if c.NArg() == 0 {
 			return cli.ShowAppHelp(c)
 		}

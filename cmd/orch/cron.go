@@ -48,7 +48,7 @@ type worry struct {
 func (p *program) cron(c *cli.Context) error {
 	if jitter := c.Duration("jitter"); jitter > 0 { // the same minute comes to all users of a cluster
 		select {
-		case <-p.leave:
+		case <-p.ctx.Done():
 			return nil
 		case <-time.After(rand.N(jitter)):
 		}

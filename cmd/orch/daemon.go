@@ -81,6 +81,8 @@ func (p *program) daemon(c *cli.Context) error {
 		server.Close()
 		<-done
 	}()
+	leave, unlisten := p.listen()
+	defer unlisten()
 	p.log.Info().Str("socket", listener.(*socket).path).Str("results", tree.Path()).Msg("daemon serves")
 	for {
 		begin := time.Now()
@@ -95,7 +97,7 @@ func (p *program) daemon(c *cli.Context) error {
 		d.mu.Unlock()
 		timer := time.NewTimer(wait)
 		select {
-		case <-p.leave:
+		case <-leave:
 			timer.Stop()
 			return nil
 		case <-p.ctx.Done():

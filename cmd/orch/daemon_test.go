@@ -33,11 +33,11 @@ func TestDaemon(t *testing.T) {
 	tree.Close()
 	sockets := t.TempDir()
 	socket := filepath.Join(sockets, "d.sock")
-	leave := make(chan struct{})
+	asked := newInterrupts()
 	codes := make(chan int, 2)
 	start := func() {
 		go func() {
-			codes <- run(context.Background(), leave, []string{"orch", "daemon", "--results", root, "--socket", socket, "--every", "20ms", "--idle", "50ms"}, io.Discard, io.Discard)
+			codes <- run(context.Background(), asked, []string{"orch", "daemon", "--results", root, "--socket", socket, "--every", "20ms", "--idle", "50ms"}, io.Discard, io.Discard)
 		}()
 	}
 	start()
@@ -106,7 +106,7 @@ func TestDaemon(t *testing.T) {
 		var s statusJSON
 		return json.Unmarshal([]byte(get("/status")), &s) == nil && len(s.Sweeps) == 1 && s.Sweeps[0].Runs.Total == 2 && s.Sweeps[0].Runs.Done == 2
 	})
-	close(leave)
+	close(asked.leave)
 	for range 2 {
 		if code := <-codes; code != 0 {
 			t.Errorf("daemon exits %d, want 0", code)

@@ -368,6 +368,8 @@ func (p *program) ask(question string) bool {
 		return false
 	}
 	fmt.Fprintf(p.stdout, "%s [Y/n] ", question)
+	leave, unlisten := p.listen()
+	defer unlisten()
 	answer := make(chan string, 1)
 	go func() {
 		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -379,7 +381,7 @@ func (p *program) ask(question string) bool {
 	select {
 	case a := <-answer:
 		return a == "" || a == "y" || a == "yes"
-	case <-p.leave:
+	case <-leave:
 		return false
 	}
 }

@@ -266,12 +266,14 @@ func (d *doctor) answered(a *probe) {
 // await waits for the job's answer by listing the folder; the scheduler is asked
 // only when that took too long, for the reason.
 func (d *doctor) await(l launcher.Launcher, id string, begin time.Time) (*probe, string) {
+	leave, unlisten := d.p.listen() // the job has to be cancelled
+	defer unlisten()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	asked := begin
 	for {
 		select {
-		case <-d.p.leave:
+		case <-leave:
 			return nil, "interrupted"
 		case <-d.p.ctx.Done():
 			return nil, "interrupted"

@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"orch/launcher/pool"
+	"orch/report"
 	"orch/sweep/dispatch"
 	"orch/sweep/results"
 )
@@ -23,9 +25,18 @@ func driveCommand(p *program) *cli.Command {
 		Usage:       "start workers for a sweep until nothing is left (internal)",
 		Description: "What orch submit --detach leaves behind.",
 		Hidden:      true,
-		Flags:       []cli.Flag{resultsFlag(), &cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"}, gpuBinaryFlag()},
+		Flags: []cli.Flag{resultsFlag(), &cli.StringFlag{Name: "sweep", Required: true, Usage: "`NAME` of the sweep"}, gpuBinaryFlag(),
+			&cli.StringFlag{Name: "only", Usage: "write a report at the end, in these `FORMATS`"},
+			&cli.DurationFlag{Name: "timeout", Usage: "leave after `TIME`"}},
 		Action: func(c *cli.Context) error {
 			p.gpuBinary = c.String("gpu-binary")
+			var chosen []report.Format
+			if c.IsSet("only") {
+				var err error
+				if chosen, err = p.reportFormats(c); err != nil {
+					return err
+				}
+			}
 			tree, err := openTree(c)
 			if err != nil {
 				return err
@@ -40,12 +51,23 @@ func driveCommand(p *program) *cli.Command {
 			if err != nil {
 				return err
 			}
-			out, err := p.drive(s, sn, 0)
+			out, err := p.drive(s, sn, c.Duration("timeout"))
 			if err != nil {
 				return err
 			}
-			if _, err := fold(s, sn); err != nil {
+			if _, err := sn.Refresh(); err != nil {
 				return err
+			}
+			t, err := fold(s, sn)
+			if err != nil {
+				return err
+			}
+			if chosen != nil {
+				dir, err := writeReport(t, s, chosen)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(p.stdout, "report   %s\n", dir)
 			}
 			if out.Counts.Failed > 0 {
 				return quiet(exitSomeFailed)
@@ -57,21 +79,27 @@ func driveCommand(p *program) *cli.Command {
 
 // drive makes Steps until the sweep is over, or until the timeout, if there is one.
 func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Duration) (*dispatch.Outcome, error) {
+	leave, unlisten := p.listen()
+	defer unlisten() // after the workers have left
 	d, closeAll := p.dispatcher(s, sn, true)
 	defer closeAll()
 	d.Insist = true
 	d.Stay = outlive(sn)
 	progress := newProgress(p, sn.Plan.Header())
 	defer progress.clear()
-	leave := p.leave
 	var late chan struct{}
 	if timeout > 0 {
 		late = make(chan struct{})
 		stop := time.AfterFunc(timeout, func() { close(late) })
 		defer stop.Stop()
-		leave = merge(p.leave, late)
+		leave = merge(leave, late)
+	}
+	over := make(chan struct{})
+	if !d.Stay {
+		go tellLeaving(leave, over, progress)
 	}
 	out, err := d.Drive(p.ctx, leave, progress.step)
+	close(over)
 	if errors.Is(err, dispatch.ErrInterrupted) && late != nil {
 		what := "with the rest"
 		if d.Stay { // the workers went on, too
@@ -84,6 +112,21 @@ func (p *program) drive(s *results.Sweep, sn *results.Snapshot, timeout time.Dur
 		}
 	}
 	return out, err
+}
+
+// tellLeaving says what is waited for when workers that were asked to leave do
+// not do so at once.
+func tellLeaving(leave, over <-chan struct{}, progress *progress) {
+	select {
+	case <-leave:
+	case <-over:
+		return
+	}
+	select {
+	case <-time.After(time.Second / 2):
+		progress.say("leaving: the runs have a moment to save what they have; Ctrl-C once more leaves at once")
+	case <-over:
+	}
 }
 
 // merge returns a channel that is closed when either is.
@@ -100,8 +143,8 @@ func merge(a, b <-chan struct{}) <-chan struct{} {
 }
 
 // detach leaves the driving of a sweep to a process of its own, which outlives
-// this one and its terminal.
-func (p *program) detach(s *results.Sweep) error {
+// this one and its terminal, and writes the report at the end if one was chosen.
+func (p *program) detach(s *results.Sweep, timeout time.Duration, chosen []report.Format) error {
 	frozen, err := p.frozen(s.Tree())
 	if err != nil {
 		return err
@@ -113,6 +156,16 @@ func (p *program) detach(s *results.Sweep) error {
 	}
 	defer log.Close()
 	args := []string{"drive", "--results=" + s.Tree().Path(), "--sweep=" + s.Name}
+	if timeout > 0 {
+		args = append(args, "--timeout="+timeout.String())
+	}
+	if chosen != nil {
+		var names []string
+		for _, f := range chosen {
+			names = append(names, f.Name)
+		}
+		args = append(args, "--only="+strings.Join(names, ","))
+	}
 	if gpu := p.findGPUBinary(); gpu != "" { // it is not beside the copy
 		if gpu, err = s.Tree().FreezeBinary(gpu, ""); err != nil {
 			return err

@@ -65,6 +65,9 @@ func (p *program) explain(c *cli.Context) error {
 			if line != "" {
 				one(strings.TrimSuffix(line, "\n"))
 			}
+			if in.Buffered() == 0 { // who types waits for the answer
+				out.Flush()
+			}
 			if err == io.EOF {
 				break
 			}

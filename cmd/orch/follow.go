@@ -67,6 +67,7 @@ type follower struct {
 	launcher override.Value
 	number   int // of this process; 0: submit itself
 	idle     int
+	leave    <-chan struct{}
 }
 
 // newFollower returns nil if the sweep uses no scheduler.
@@ -207,6 +208,8 @@ func workersJobs(out *dispatch.Outcome) []string {
 
 // followOnce is what a follower's job does.
 func (p *program) followOnce(c *cli.Context) error {
+	leave, unlisten := p.listen()
+	defer unlisten()
 	tree, err := openTree(c)
 	if err != nil {
 		return err
@@ -217,7 +220,7 @@ func (p *program) followOnce(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	f := &follower{p: p, s: s, m: &machines{p: p, tree: tree}, number: c.Int("number"), idle: c.Int("idle")}
+	f := &follower{p: p, s: s, m: &machines{p: p, tree: tree}, number: c.Int("number"), idle: c.Int("idle"), leave: leave}
 	defer f.m.close()
 	if ok, err := f.newest(); err != nil || !ok {
 		p.log.Info().Int("number", f.number).Msg("a later job follows the sweep")
@@ -301,7 +304,7 @@ func (f *follower) settle(d *dispatch.Dispatcher) (out *dispatch.Outcome, err er
 			return out, err
 		}
 		select {
-		case <-f.p.leave:
+		case <-f.leave:
 			return out, err
 		case <-time.After(time.Second):
 		}

@@ -22,7 +22,7 @@ func TestHelp(t *testing.T) {
 		name := strings.Join(append([]string{"orch"}, words...), " ")
 		var out, errs strings.Builder
 		args := append(append([]string{"orch"}, words...), "--help")
-		if code := run(context.Background(), nil, args, &out, &errs); code != exitOK || errs.Len() > 0 {
+		if code := run(context.Background(), newInterrupts(), args, &out, &errs); code != exitOK || errs.Len() > 0 {
 			t.Fatalf("%s --help: exit code %d, %s", name, code, errs.String())
 		}
 		section := ""

@@ -73,8 +73,6 @@ func (p *program) logs(c *cli.Context) error {
 		}
 		select {
 		case <-p.ctx.Done():
-			return p.ctx.Err()
-		case <-p.leave:
 			return quiet(exitInterrupted)
 		case <-tick.C:
 		}

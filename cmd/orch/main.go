@@ -9,8 +9,9 @@ import (
 )
 
 func main() {
-	ctx, leave, stop := signals(context.Background())
-	code := run(ctx, leave, os.Args, os.Stdout, os.Stderr)
+	asked := newInterrupts()
+	ctx, stop := asked.notify(context.Background())
+	code := run(ctx, asked, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }

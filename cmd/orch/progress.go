@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"orch/report"
@@ -15,6 +16,7 @@ import (
 // terminal, else one line for each run that ended.
 type progress struct {
 	p     *program
+	mu    sync.Mutex
 	begin time.Time
 	first int // runs that had ended before this process began
 	seen  map[string]bool
@@ -50,7 +52,17 @@ func (g *progress) keepBest(st results.RunState) {
 	}
 }
 
+// say prints a line above the bar.
+func (g *progress) say(text string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clear()
+	fmt.Fprintf(g.p.stderr, "orch: %s\n", text)
+}
+
 func (g *progress) step(o *dispatch.Outcome) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, n := range o.Notes {
 		if !g.notes[n] {
 			g.notes[n] = true

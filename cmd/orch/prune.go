@@ -286,7 +286,7 @@ func (p *program) confirm(c *cli.Context, question string) error {
 		}
 		fmt.Fprintln(p.stdout, "nothing was removed")
 		return quiet(exitFailed)
-	case <-p.leave:
+	case <-p.ctx.Done():
 		fmt.Fprintln(p.stdout, "\nnothing was removed")
 		return quiet(exitInterrupted)
 	}

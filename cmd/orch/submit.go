@@ -128,7 +128,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		}
 	}
 	if c.Bool("detach") {
-		return p.detach(s)
+		return p.detach(s, c.Duration("timeout"), chosen)
 	}
 	out, err := p.drive(s, sn, c.Duration("timeout"))
 	if errors.Is(err, dispatch.ErrInterrupted) {

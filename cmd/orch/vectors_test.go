@@ -33,7 +33,7 @@ func orch(t *testing.T, stdin string, args ...string) (code int, stdout, stderr 
 	os.Stdin = in
 	defer func() { os.Stdin = old }()
 	var out, errs bytes.Buffer
-	code = run(context.Background(), nil, append([]string{"orch"}, args...), &out, &errs)
+	code = run(context.Background(), newInterrupts(), append([]string{"orch"}, args...), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

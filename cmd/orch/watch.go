@@ -118,8 +118,6 @@ func (p *program) watch(c *cli.Context, w *watched, format string) error {
 		}
 		select {
 		case <-p.ctx.Done():
-			return p.ctx.Err()
-		case <-p.leave:
 			return quiet(exitInterrupted)
 		case <-timeout:
 			return &codeError{exitTimeout, fmt.Errorf("runs are still left after %s", c.Duration("timeout"))}

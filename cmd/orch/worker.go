@@ -42,6 +42,8 @@ func workerCommand(p *program) *cli.Command {
 }
 
 func (p *program) worker(c *cli.Context) error {
+	leave, unlisten := p.listen()
+	defer unlisten()
 	gpu := p.becomeGPUWorker(c)
 	tree, err := openTree(c)
 	if err != nil {
@@ -74,7 +76,7 @@ func (p *program) worker(c *cli.Context) error {
 	if d := c.Duration("time"); d > 0 {
 		w.Deadline = time.Now().Add(d - spent())
 	}
-	sum, err := w.Run(p.ctx, p.leave)
+	sum, err := w.Run(p.ctx, leave)
 	ev := p.log.Info()
 	for class := range results.Lost + 1 {
 		if n := sum.Runs[class]; n > 0 {
