@@ -217,8 +217,11 @@ func didYouMean(word string, candidates []string) string {
 	return ""
 }
 
+// descriptor is a file that can be asked whether it is a terminal.
+type descriptor interface{ Fd() uintptr }
+
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
@@ -227,7 +230,7 @@ func width(w io.Writer) int {
 	if t, ok := w.(*terminalBuffer); ok {
 		w = t.of.stdout
 	}
-	if f, ok := w.(*os.File); ok {
+	if f, ok := w.(descriptor); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
 		}
