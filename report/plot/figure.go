@@ -92,12 +92,19 @@ func padRange(lo, hi float64) (float64, float64) {
 	if !(lo <= hi) {
 		return 0, 1
 	}
-	if lo == hi {
+	if level(lo, hi) {
 		d := math.Max(math.Abs(lo)*0.05, 1e-9)
 		return lo - d, hi + d
 	}
 	d := (hi - lo) * 0.04
 	return lo - d, hi + d
+}
+
+// level reports whether a range is no more than the rounding of its ends. On an
+// axis from 0.9 to the next number after it, multiples of a step would be counted
+// beyond 2^53, where adding 1 changes nothing.
+func level(lo, hi float64) bool {
+	return hi-lo <= 1e-12*math.Max(math.Abs(lo), math.Abs(hi))
 }
 
 // steps marks an axis at multiples of 1, 2 or 5 times a power of ten.
@@ -111,7 +118,7 @@ func (s steps) Ticks(lo, hi float64) []plot.Tick {
 	if most == 0 {
 		most = 6
 	}
-	if !(hi > lo) {
+	if !(hi > lo) || level(lo, hi) {
 		return nil
 	}
 	raw := (hi - lo) / float64(most)
@@ -127,8 +134,13 @@ func (s steps) Ticks(lo, hi float64) []plot.Tick {
 		step = math.Max(1, math.Round(step))
 	}
 	var out []plot.Tick
-	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+1e-9*step; k++ {
-		out = append(out, plot.Tick{Value: k * step, Label: number(k*step, step)})
+	first := math.Ceil(lo/step - 1e-9)
+	for i := range 2*most + 2 { // a step is at least half of raw
+		x := (first + float64(i)) * step
+		if !(x <= hi+1e-9*step) {
+			break
+		}
+		out = append(out, plot.Tick{Value: x, Label: number(x, step)})
 	}
 	return out
 }

@@ -49,8 +49,9 @@ func (d Heat) Figure() *Figure {
 		p.X.Min, p.X.Max = -0.5, float64(len(d.XLabels))-0.5
 		p.Y.Min, p.Y.Max = -0.5, float64(len(d.YLabels))-0.5
 		lo, hi := zs.lo, zs.hi
-		if !(hi > lo) {
-			lo, hi = lo-1, hi+1
+		if level(lo, hi) {
+			d := math.Max(math.Abs(lo)*0.05, 1) // 1 alone is lost beside 1e17
+			lo, hi = lo-d, hi+d
 		}
 		bar := steps{most: 5}.Ticks(lo, hi)
 		right := 0.0

@@ -208,6 +208,48 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+// Values that differ in their last bits alone, as means summed in another order
+// do, and large ones such as times in nanoseconds: an axis has a few marks that
+// differ, and is drawn at all.
+func TestTicksOfCloseValues(t *testing.T) {
+	constant := func(float64) string { return "x" }
+	for _, c := range [][2]float64{{0.9, math.Nextafter(0.9, 1)}, {-0.1, math.Nextafter(-0.1, 0)}, {1.7e18, math.Nextafter(1.7e18, 2e18)}, {1.7e18, 1.7e18}, {1.7e18, 1.7e18 + 1e9},
+		{0.9, 0.9 + 2e-12}, {0, 5e-324}, {1e-300, 2e-300}, {-math.MaxFloat64, math.MaxFloat64}, {math.MaxFloat64, math.MaxFloat64}} {
+		var e extent
+		e.add(c[0], c[1])
+		for _, s := range []steps{{}, {whole: true}, {most: 5}} {
+			for _, padded := range []bool{false, true} {
+				lo, hi := e.lo, e.hi
+				if padded {
+					lo, hi = e.padded()
+				}
+				marks := s.Ticks(lo, hi)
+				if len(marks) > 20 {
+					t.Errorf("%d marks from %v to %v", len(marks), lo, hi)
+				}
+				for i := 1; i < len(marks); i++ {
+					if !(marks[i].Value > marks[i-1].Value) {
+						t.Errorf("marks from %v to %v: %v after %v", lo, hi, marks[i].Value, marks[i-1].Value)
+					}
+				}
+				if padded && !s.whole && hi-lo > 1e-300 && !math.IsInf(hi-lo, 0) && len(marks) < 2 {
+					t.Errorf("%d marks from %v to %v, want some", len(marks), lo, hi)
+				}
+			}
+		}
+		if c[1] == math.MaxFloat64 {
+			continue // no axis is wider
+		}
+		for name, f := range map[string]*Figure{
+			"points": Points{Rows: []Group{{"a", c[:], c[0], c[0], c[1]}}}.Figure(),
+			"heat":   Heat{XLabels: []string{"1", "2"}, YLabels: []string{"1"}, Cells: [][]float64{c[:]}, Format: constant}.Figure(),
+		} {
+			b := &bounds{t: t, name: fmt.Sprint(name, c), w: float64(f.W), h: float64(f.H)}
+			f.paint(draw.New(newCanvas(b, 0, 0, f.W, f.H)))
+		}
+	}
+}
+
 func TestSplit(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"plain ± text", "cmunrm:plain ± text"}, {"a ∈ ℝ", "cmunrm:a |DejaVuSerif:∈|cmunrm: |DejaVuSerif:ℝ"}, {"卷", "DejaVuSerif:\ufffd"}, {"", ""},
