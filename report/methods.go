@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -49,7 +50,9 @@ func compareMethods(r *Report) *Methods {
 	if m.Data == "" || m.Factor == "" {
 		return nil
 	}
-	for _, g := range groups(r.planned(), []string{m.Factor}) {
+	column := map[string]int{} // by group; a data set that lacks a method has the others in its own order
+	for i, g := range groups(r.planned(), []string{m.Factor}) {
+		column[g.id()] = i
 		m.Labels = append(m.Labels, cmpOr(oneLine(g.settings[0]), "(empty)"))
 	}
 	sets := groups(r.planned(), []string{m.Data})
@@ -59,14 +62,13 @@ func compareMethods(r *Report) *Methods {
 	}
 	var x [][]float64
 	for _, set := range sets {
-		byMethod := groups(set.runs, []string{m.Factor})
-		row := make([]float64, 0, len(m.Labels))
-		for _, g := range byMethod {
+		row := slices.Repeat([]float64{math.NaN()}, len(m.Labels))
+		for _, g := range groups(set.runs, []string{m.Factor}) {
 			if mean, ok := meanOf(g.runs, m.Metric.Name); ok {
-				row = append(row, m.Metric.Goal.sign()*mean)
+				row[column[g.id()]] = m.Metric.Goal.sign() * mean
 			}
 		}
-		if len(row) == len(m.Labels) { // else a run is missing: the means are of different things
+		if !slices.ContainsFunc(row, math.IsNaN) { // else a run is missing: the means are of different things
 			x = append(x, row)
 		}
 	}

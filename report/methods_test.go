@@ -2,8 +2,10 @@ package report
 
 import (
 	"math"
+	"slices"
 	"testing"
 
+	"orch/report/collect"
 	"orch/sweep/results"
 )
 
@@ -35,5 +37,27 @@ func TestMethods(t *testing.T) {
 	}
 	if Build(depth()).Methods != nil {
 		t.Error("ranks without data sets")
+	}
+}
+
+// A plan without one method on its first data set names the methods in another
+// order than the rest of the data sets does: ranks go with their names.
+func TestMethodsOfAnUnevenPlan(t *testing.T) {
+	study := object{"metrics": []any{object{"name": "error", "goal": "minimize"}}}
+	tables := sweepOf(study, words("data", "d0", "d1", "d2", "d3", "d4", "d5"), words("model", "a", "b", "c"))
+	measure(tables, []string{"error"}, func(i int) []float64 { return []float64{float64(10*(i/3) + i%3)} })
+	tables.Runs = slices.DeleteFunc(tables.Runs, func(r collect.Run) bool { return r.ID == "00000000" })
+	r := Build(tables)
+	m := r.Methods
+	if m == nil || m.Used != 5 || m.Sets != 6 {
+		t.Fatalf("Methods = %+v, want 5 of 6 data sets", m)
+	}
+	for i, want := range []struct {
+		label string
+		rank  float64
+	}{{"b", 2}, {"c", 3}, {"a", 1}} {
+		if m.Labels[i] != want.label || m.Ranks[i] != want.rank || r.DataSets.Labels[i] != want.label {
+			t.Errorf("%s (over data sets: %s) has rank %v, want %s with %v", m.Labels[i], r.DataSets.Labels[i], m.Ranks[i], want.label, want.rank)
+		}
 	}
 }
