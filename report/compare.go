@@ -47,7 +47,11 @@ func compareFactors(r *Report, planned []*collect.Run) []Comparison {
 		others := slices.DeleteFunc(r.pairKeys(planned), func(k string) bool { return k == factor })
 		values := groups(planned, []string{factor})
 		if base, ok := r.Study.BaselineOf(factor); ok {
-			if i := slices.IndexFunc(values, func(g group) bool { return g.settings[0] == base.Text() }); i > 0 {
+			of := func(g group) bool {
+				x, _ := g.runs[0].Setting(factor)
+				return same(x, base)
+			}
+			if i := slices.IndexFunc(values, of); i > 0 {
 				values[0], values[i] = values[i], values[0]
 			}
 		}

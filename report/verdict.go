@@ -119,11 +119,13 @@ func (v *Verdict) units(s *Study, planned []*collect.Run) []unit {
 			continue
 		}
 		x, _ := run.Setting(c.Compare)
-		switch {
+		switch { // labels are the plan's, as in the rest of the report: 1.0 may be swept and 1 declared
 		case same(x, v.Candidate.Value):
 			side[run] = 0
+			v.Candidate.Label = x.Text()
 		case same(x, v.Baseline.Value):
 			side[run] = 1
+			v.Baseline.Label = x.Text()
 		default:
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"orch/report/collect"
+	"orch/sweep/override"
 	"orch/sweep/results"
 )
 
@@ -108,6 +109,32 @@ func TestVerdictAndBrokenPairs(t *testing.T) {
 	study["success"].(object)["missing"] = "drop"
 	if v := build(); v.Outcome != Met || !strings.Contains(strings.Join(v.Reasons, "; "), "3 of 6 pairs are left out") {
 		t.Errorf("with missing = drop: %s because %q, want met with 3 of 6 left out", v.Outcome, v.Reasons)
+	}
+}
+
+// A baseline of 1 is that of lr = 1.0, in the comparisons too, and the forest
+// shows the criterion once.
+func TestNumbersAreComparedByValue(t *testing.T) {
+	study := depthStudy()
+	study["metrics"] = study["metrics"].([]any)[:1]
+	study["baseline"] = object{"lr": 1}
+	study["success"] = object{"compare": "lr", "candidate": 2, "metric": "test.accuracy", "pair_by": "seed"}
+	axis := results.Axis{Key: "lr", Values: []override.Value{override.FloatValue(0.5), override.FloatValue(1), override.FloatValue(2)}}
+	tables := sweepOf(study, axis, ints("seed", 5))
+	measure(tables, []string{"test.accuracy"}, func(i int) []float64 { return []float64{0.5 + 0.1*float64(i/5) + 0.003*float64(i*i%7)} })
+	r := Build(tables)
+	var got []string
+	for _, c := range r.Comparisons {
+		got = append(got, c.Value+" against "+c.Reference)
+	}
+	if s := strings.Join(got, ", "); s != "0.5 against 1.0, 2.0 against 1.0" {
+		t.Errorf("compared are %s, want 0.5 and 2.0 against 1.0", s)
+	}
+	if v := r.Verdict; v.Used != 5 || v.Candidate.Label != "2.0" || v.Baseline.Label != "1.0" {
+		t.Errorf("the verdict is on %s against %s over %d pairs, want 2.0 against 1.0 over 5", v.Candidate.Label, v.Baseline.Label, v.Used)
+	}
+	if f := forestFigure(r, r.Metrics[0]); strings.Count(string(f.pic.SVG("x")), " − ") != 2 {
+		t.Errorf("the forest has not the criterion and one more row: %s", f.caption)
 	}
 }
 
