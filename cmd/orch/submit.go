@@ -132,7 +132,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	out, err := p.drive(s, sn, c.Duration("timeout"))
 	if errors.Is(err, dispatch.ErrInterrupted) {
-		t, ferr := p.finish(s, sn, pub.IDs)
+		t, _, ferr := p.finish(s, sn, pub.IDs)
 		if ferr == nil {
 			what := "the same command goes on with the rest"
 			if outlive(sn) && mayHaveWorkers(s) {
@@ -145,13 +145,13 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	if err != nil {
 		return err
 	}
-	t, err := p.finish(s, sn, pub.IDs)
+	t, whole, err := p.finish(s, sn, pub.IDs)
 	if err != nil {
 		return err
 	}
 	p.summary(t, s)
 	if c.Bool("report") {
-		dir, err := writeReport(t, s, chosen)
+		dir, err := writeReport(whole, s, chosen)
 		if err != nil {
 			return err
 		}
@@ -209,27 +209,23 @@ func published(name string, pub *dispatch.Published) string {
 	return s
 }
 
-// finish folds the sweep and keeps of its runs those that this command is about.
-func (p *program) finish(s *results.Sweep, sn *results.Snapshot, ids []string) (*collect.Tables, error) {
+// finish folds the sweep. mine has of its runs those that this command is about,
+// for the terminal; a report is of the whole, whoever writes it.
+func (p *program) finish(s *results.Sweep, sn *results.Snapshot, ids []string) (mine, whole *collect.Tables, err error) {
 	if _, err := sn.Refresh(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	t, err := fold(s, sn)
+	whole, err = fold(s, sn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	mine := map[string]bool{}
+	about := map[string]bool{}
 	for _, id := range ids {
-		mine[id] = true
+		about[id] = true
 	}
-	kept := t.Runs[:0]
-	for _, r := range t.Runs {
-		if mine[r.ID] {
-			kept = append(kept, r)
-		}
-	}
-	t.Runs = kept
-	return t, nil
+	part := *whole
+	part.Runs = slices.DeleteFunc(slices.Clone(whole.Runs), func(r collect.Run) bool { return !about[r.ID] })
+	return &part, whole, nil
 }
 
 func done(t *collect.Tables) int {
