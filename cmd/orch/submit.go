@@ -58,11 +58,7 @@ func (p *program) submit(c *cli.Context) error {
 	if c.Bool("dry-run") {
 		return p.dryRun(x, resultsRoot(c))
 	}
-	kind := results.KindPlan
-	if c.Bool("rerun") {
-		kind = results.KindRerun
-	}
-	return p.execute(c, x, kind, provenance)
+	return p.execute(c, x, results.KindPlan, provenance)
 }
 
 // execute publishes a plan and drives it to its end.
@@ -88,7 +84,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
-	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Source: x.source, Workers: m.workers, Late: func(o *dispatch.Publication) {
+	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Rerun: c.Bool("rerun"), Source: x.source, Workers: m.workers, Late: func(o *dispatch.Publication) {
 		from := provenance()
 		from.Data = dataOf(x.plan.Bases, from.Dir)
 		o.Provenance, o.Changes = from.Provenance, from.changes

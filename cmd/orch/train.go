@@ -39,9 +39,5 @@ func (p *program) train(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	kind := results.KindAdd
-	if c.Bool("rerun") {
-		kind = results.KindRerun
-	}
-	return p.execute(c, x, kind, provenance)
+	return p.execute(c, x, results.KindAdd, provenance)
 }

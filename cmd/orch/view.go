@@ -202,13 +202,16 @@ func (v *view) lastJob() string {
 	return " -> " + v.goOn()
 }
 
-// goOn is the command that makes the sweep go on: the one it was submitted with.
+// goOn is the command that makes the sweep go on: the one it was submitted with,
+// without what would begin it anew.
 func (v *view) goOn() string {
 	for _, seg := range slices.Backward(v.sn.Plan.Segments) {
 		if c := seg.Provenance.Command; (seg.Kind == results.KindPlan || seg.Kind == results.KindAdd) && len(c) > 1 {
 			words := []string{"orch"}
 			for _, w := range c[1:] {
-				words = append(words, shellWord(w))
+				if flag, _, _ := strings.Cut(w, "="); flag != "--rerun" && flag != "-rerun" {
+					words = append(words, shellWord(w))
+				}
 			}
 			return strings.Join(words, " ")
 		}

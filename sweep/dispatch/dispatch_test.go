@@ -178,7 +178,12 @@ func (f *fixture) inPlace() {
 
 func (f *fixture) publish(text string, kind results.Kind) *Published {
 	f.t.Helper()
-	pub, err := Publish(f.s, f.plan(text), Publication{Kind: kind, Provenance: results.Provenance{Time: time.Now(), Dir: typedIn}, Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil }})
+	return f.publishAs(text, kind, false)
+}
+
+func (f *fixture) publishAs(text string, kind results.Kind, rerun bool) *Published {
+	f.t.Helper()
+	pub, err := Publish(f.s, f.plan(text), Publication{Kind: kind, Rerun: rerun, Provenance: results.Provenance{Time: time.Now(), Dir: typedIn}, Workers: func(override.Value) (int, int, bool, error) { return 2, 1, false, nil }})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -482,8 +487,8 @@ func TestRetryAndRerun(t *testing.T) {
 	if n := f.executed(); len(n) != 2 || n["0000-x98-"+suffix(f, 0)] != 1 || n["0001-x99-"+suffix(f, 1)] != 2 {
 		t.Errorf("executed %v, want the failed one twice and the other once", n)
 	}
-	if pub := f.publish(text, results.KindRerun); pub.Again != 2 {
-		t.Errorf("rerun = %+v, want both again", pub)
+	if pub := f.publishAs(text, results.KindPlan, true); pub.Again != 2 || pub.Segment != 3 {
+		t.Errorf("rerun = %+v, want both again, in one more segment", pub)
 	}
 	drive()
 	sn, err := f.s.Snapshot()

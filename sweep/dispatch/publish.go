@@ -15,7 +15,8 @@ import (
 
 // Publication says how a plan becomes a segment.
 type Publication struct {
-	Kind       results.Kind // KindPlan, KindAdd or KindRerun
+	Kind       results.Kind // KindPlan or KindAdd
+	Rerun      bool         // runs that have ended get another try, and their results no longer count
 	Provenance results.Provenance
 	Source     []byte // the sweep file as given, or nil
 	Changes    []byte // the patch against the provenance's commit, or nil
@@ -42,7 +43,7 @@ type Publication struct {
 
 // Published says what publishing did.
 type Published struct {
-	Segment   int      // its number; 0: nothing to write, the tree has it all
+	Segment   int      // its number, the last one's of two; 0: nothing to write, the tree has it all
 	IDs       []string // of all runs of the plan, in order
 	Total     int
 	New       int // runs that get their first try
@@ -57,7 +58,9 @@ type Published struct {
 // Publish writes what a plan adds to a sweep as a new segment. Runs that have
 // ended or are open keep what they have; so a plan that is submitted again
 // changes nothing, and one that was edited keeps every result whose run has
-// the same identity. If someone else publishes at the same time it looks again.
+// the same identity. A rerun is a second segment: the first says what the plan is,
+// as without it, and alone does no harm, should this process die between the two.
+// If someone else publishes at the same time it looks again.
 func Publish(s *results.Sweep, plan *sweep.Plan, o Publication) (*Published, error) {
 	return anew(func() (*Published, error) {
 		sn, err := s.Snapshot()
@@ -97,14 +100,15 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	for k := range h.Groups {
 		h.Groups[k].Key = results.GroupKey(h.Groups[k].Launcher)
 	}
-	work := func(spec *results.RunSpec) bool {
+	untried := func(spec *results.RunSpec) bool {
 		st, known := states[spec.ID]
-		if !known || len(st.Run.Tries) == 0 {
-			return true
-		}
-		return o.Kind == results.KindRerun && st.End != nil
+		return !known || len(st.Run.Tries) == 0
 	}
-	perGroup := make([]int, len(h.Groups))
+	again := func(spec *results.RunSpec) bool {
+		st, known := states[spec.ID]
+		return o.Rerun && known && len(st.Run.Tries) > 0 && st.End != nil
+	}
+	untriedOf, againOf := make([]int, len(h.Groups)), make([]int, len(h.Groups)) // runs by group
 	adopt := map[[2]int]string{}
 	listed := map[string]bool{}
 	same := true // the newest plan has exactly these runs, planned
@@ -117,15 +121,14 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		listed[spec.ID] = true
 		st, known := states[spec.ID]
 		same = same && known && st.Run.Planned
-		if work(&spec) {
-			perGroup[spec.Group]++
-		}
 		switch {
-		case !known || len(st.Run.Tries) == 0:
+		case untried(&spec):
 			pub.New++
+			untriedOf[spec.Group]++
 			continue
-		case o.Kind == results.KindRerun && st.End != nil:
+		case again(&spec):
 			pub.Again++
+			againOf[spec.Group]++
 			continue
 		}
 		switch st.State {
@@ -157,20 +160,18 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 			}
 		}
 	}
-	if same && pub.New+pub.Again+pub.Dropped+len(adopt) == 0 && sameHeader(sn.Plan.Header(), &h) {
+	news := !same || pub.New+pub.Dropped+len(adopt) > 0 || !sameHeader(sn.Plan.Header(), &h)
+	if !news && pub.Again == 0 {
 		return pub, nil
 	}
+	known := make([]bool, len(h.Groups)) // how long its runs take
 	for k := range h.Groups {
 		g := &h.Groups[k]
-		workers, parallel, known, err := o.Workers(g.Launcher)
+		workers, parallel, timed, err := o.Workers(g.Launcher)
 		if err != nil {
 			return nil, err
 		}
-		g.Workers = workers * parallel
-		g.Single = oneByOne(g.Launcher) || results.SingleBlocks(perGroup[k], g.Workers, known)
-	}
-	for at, key := range adopt {
-		h.Adopts = append(h.Adopts, results.Adoption{Segment: at[0], Group: at[1], Key: key})
+		g.Workers, known[k] = workers*parallel, timed
 	}
 	late()
 	h.Provenance, h.Changes = o.Provenance, o.Changes
@@ -181,20 +182,44 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		}
 		h.Code = code
 	}
-	specs := func(yield func(results.RunSpec, error) bool) {
-		for spec, err := range plan.Specs() {
-			if err == nil {
-				spec.Work = work(&spec)
-			}
-			if !yield(spec, err) {
-				return
+	newest := sn.Plan.Newest()
+	write := func(kind results.Kind, work func(*results.RunSpec) bool, perGroup []int, adopts []results.Adoption) error {
+		h := h
+		h.Kind, h.Adopts, h.Groups = kind, adopts, slices.Clone(h.Groups)
+		for k := range h.Groups {
+			g := &h.Groups[k]
+			g.Single = oneByOne(g.Launcher) || results.SingleBlocks(perGroup[k], g.Workers, known[k])
+		}
+		specs := func(yield func(results.RunSpec, error) bool) {
+			for spec, err := range plan.Specs() {
+				if err == nil {
+					spec.Work = work(&spec)
+				}
+				if !yield(spec, err) {
+					return
+				}
 			}
 		}
+		n, err := s.Publish(h, iter.Seq2[results.RunSpec, error](specs), o.Source, newest)
+		if err != nil {
+			return fmt.Errorf("sweep %s: %w", s.Name, err)
+		}
+		pub.Segment, newest = n, n
+		return nil
 	}
-	var err error
-	pub.Segment, err = s.Publish(h, iter.Seq2[results.RunSpec, error](specs), o.Source, sn.Plan.Newest())
-	if err != nil {
-		return nil, fmt.Errorf("sweep %s: %w", s.Name, err)
+	if news {
+		var adopts []results.Adoption
+		for at, key := range adopt {
+			adopts = append(adopts, results.Adoption{Segment: at[0], Group: at[1], Key: key})
+		}
+		if err := write(o.Kind, untried, untriedOf, adopts); err != nil {
+			return nil, err
+		}
+	}
+	if pub.Again > 0 {
+		if err := write(results.KindRerun, again, againOf, nil); err != nil {
+			return nil, err
+		}
 	}
 	return pub, nil
 }
