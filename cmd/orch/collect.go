@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -110,19 +112,35 @@ func (p *program) collectOne(s *results.Sweep, rebuild bool) (st sweepStatus, st
 
 // fold computes a sweep's tables and writes them to collected/.
 func fold(s *results.Sweep, sn *results.Snapshot) (*collect.Tables, error) {
+	t, store, err := compute(s, sn)
+	if err != nil {
+		return nil, err
+	}
+	return t, store()
+}
+
+// compute is fold for those who may not write; store does it.
+func compute(s *results.Sweep, sn *results.Snapshot) (t *collect.Tables, store func() error, err error) {
 	of, err := s.Fingerprint()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if _, err := sn.Refresh(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	t, err := collect.Fold(sn, collect.Options{Series: true})
-	if err != nil {
-		return nil, err
+	if t, err = collect.Fold(sn, collect.Options{Series: true}); err != nil {
+		return nil, nil, err
 	}
-	v := newView(s, sn)
-	return t, t.Store(s, of+tablesBy(), note{Settled: v.settled(), Status: v.status(), Problems: len(t.Problems)})
+	return t, func() error {
+		v := newView(s, sn)
+		return t.Store(s, of+tablesBy(), note{Settled: v.settled(), Status: v.status(), Problems: len(t.Problems)})
+	}, nil
+}
+
+// readOnly reports whether an error says that a tree is only to be read: an
+// archive, or another person's.
+func readOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // note is what is kept with the tables, for as long as the tree is as it was.

@@ -146,13 +146,14 @@ func (p *program) report(c *cli.Context) error {
 }
 
 // reportOn folds one sweep and writes its report, or compares it with the one
-// that is there; same is false if that differs.
+// that is there; same is false if that differs. Comparing writes nothing, and
+// with a folder of its own for the report the sweep needs only be readable.
 func (p *program) reportOn(s *results.Sweep, out string, chosen []report.Format, verify bool) (r *report.Report, same bool, err error) {
 	sn, err := s.Snapshot()
 	if err != nil {
 		return nil, false, err
 	}
-	t, err := fold(s, sn)
+	t, store, err := compute(s, sn)
 	if err != nil {
 		return nil, false, err
 	}
@@ -160,6 +161,14 @@ func (p *program) reportOn(s *results.Sweep, out string, chosen []report.Format,
 	if verify {
 		same, err := p.verifyReport(r, s, out, chosen)
 		return r, same, err
+	}
+	switch err := store(); {
+	case err != nil && readOnly(err) && out != "":
+		fmt.Fprintf(p.stderr, "orch: sweep %s: its tables are not kept: %v\n", s.Name, err)
+	case err != nil && readOnly(err):
+		return nil, false, fmt.Errorf("%w: orch report --out FOLDER %s writes the report elsewhere", err, s.Name)
+	case err != nil:
+		return nil, false, err
 	}
 	w := 0
 	if p.outTTY {
