@@ -74,6 +74,16 @@ func (x *expander) build(b *planBlock, p *pending, w *walker) (*variant, error) 
 		if err := a.settable(cfg, a.values[w.at[i]]); err != nil {
 			return nil, err
 		}
+		if len(a.values) == 1 && interpolated(a.values[0]) {
+			// One text for all runs is not one value: as a part of the config it
+			// is a computed value like any other, and may change with other axes.
+			in := a.input(a.values[0])
+			in.Op = override.ForceAdd
+			if cfg, err = cfg.With(in.Override, in.From); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		t.axes = append(t.axes, i)
 		keys = append(keys, "++"+a.key)
 	}

@@ -40,6 +40,8 @@ var candidates = []candidate{
 	{"threads", []string{"1", "2"}, []string{"1", "2"}},
 	{"data", []string{"digits"}, []string{`"digits"`}},
 	{"flag", []string{"${seed}", "f"}, nil},
+	{"opt.b", []string{"${seed}"}, []string{`"${seed}"`}},
+	{"fresh.table", []string{"{x:'<${opt.b}>'}"}, []string{`{x = "<${opt.b}>"}`}},
 }
 
 const randomBase = `

@@ -1,0 +1,44 @@
+package sweep
+
+import (
+	"strings"
+	"testing"
+)
+
+// column returns what the runs of a plan have at a path, "; " between.
+func column(t *testing.T, p *Plan, path string) string {
+	t.Helper()
+	var list []string
+	for _, s := range specs(t, p) {
+		v, _ := config(t, p, s).Get(path)
+		list = append(list, v.Text())
+	}
+	return strings.Join(list, "; ")
+}
+
+// An axis of one value that refers to another axis follows it.
+func TestOneValueThatRefers(t *testing.T) {
+	const head = "defaults = [\"train\"]\nout = \"<${data.seed}>\"\ndata.seed = 5\n"
+	tests := []struct {
+		name, text string
+		overrides  []string
+		path, want string
+	}{
+		{"in a file", "[sweep]\nseed = \"range(0,3)\"\n\"data.seed\" = \"${seed}\"\n", nil, "data.seed", "0; 1; 2"},
+		{"before the other", "[sweep]\n\"data.seed\" = \"${seed}\"\nseed = \"range(0,3)\"\n", nil, "data.seed", "0; 1; 2"},
+		{"what is computed from it", "[sweep]\nseed = \"range(0,3)\"\n\"data.seed\" = \"${seed}\"\n", nil, "out", "<0>; <1>; <2>"},
+		{"in a list", "[sweep]\nseed = [1, 2]\n\"data.list\" = [[\"${seed}\", 7]]\n", nil, "data.list", "[1,7]; [2,7]"},
+		{"in a table", "[sweep]\nseed = [1, 2]\ndata = {seed = \"${seed}\"}\n", nil, "out", "<1>; <2>"},
+		{"fixed on the command line", "[sweep]\nseed = [1, 2]\n\"data.seed\" = [8, 9]\n", []string{"data.seed=${seed}"}, "data.seed", "1; 2"},
+		{"zipped", "[sweep]\nseed = [1, 2]\n\"data.seed\" = [\"${seed}\"]\nzip = [\"seed\", \"data.seed\"]\n", nil, "data.seed", "1; 2"},
+		{"to a swept group", "[sweep]\nmodel = [\"net2\", \"net5\"]\n\"data.seed\" = \"${model.layers}\"\n", nil, "data.seed", "2; 5"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := expand(t, file(head+test.text, test.overrides...))
+			if got := column(t, p, test.path); got != test.want {
+				t.Errorf("%s = %s, want %s", test.path, got, test.want)
+			}
+		})
+	}
+}
