@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"orch/sweep/compose"
 	"orch/sweep/override"
@@ -49,19 +50,10 @@ func (x *expander) parse() error {
 }
 
 func (x *expander) parseOne(text string, from compose.Origin) error {
-	seq, parsed := sequence{}, text
-	if m := spacedArg.FindStringSubmatch(text); m != nil {
-		var err error
-		if seq, _, err = spacedSequence(m[2]); err != nil {
-			return err
-		}
-		parsed = m[1] + "=0"
-	}
-	o, err := override.Parse(parsed)
+	o, seq, err := parseSpaced(text)
 	if err != nil {
 		return err
 	}
-	o.Text = text
 	target := targetOf(o)
 	x.swept = slices.DeleteFunc(x.swept, func(a *axis) bool { return a.key == target })
 	if o.Sweep == nil && !seq.swept {
@@ -88,6 +80,41 @@ func (x *expander) parseOne(text string, from compose.Origin) error {
 	a.group = x.req.Source.IsGroup(o.Key) && !seq.tables()
 	x.swept = append(x.swept, a)
 	return nil
+}
+
+// parseSpaced is override.Parse with the calls that the override grammar does
+// not know: their values are in seq, and the override has a 0 in their place.
+func parseSpaced(text string) (o override.Override, seq sequence, err error) {
+	m := spacedArg.FindStringSubmatch(text)
+	if m == nil {
+		o, err = override.Parse(text)
+		return o, seq, err
+	}
+	if seq, _, err = spacedSequence(m[2]); err != nil {
+		return o, seq, err
+	}
+	o, err = override.Parse(m[1] + "=0")
+	o.Text = text
+	return o, seq, err
+}
+
+// ParseOverride parses an override as [Expand] reads it from the command line:
+// as [override.Parse] does, and linspace, geomspace and logspace as a choice of
+// their values. Its errors are [*override.Error].
+func ParseOverride(text string) (override.Override, error) {
+	o, seq, err := parseSpaced(text)
+	var known *override.Error
+	switch {
+	case err != nil && !errors.As(err, &known):
+		return o, &override.Error{Stage: override.StageParse, Class: override.ClassBadCall, Col: utf8.RuneCountInString(text[:strings.Index(text, "=")+1]), Msg: err.Error(), Input: text}
+	case err != nil || seq.n == 0:
+		return o, err
+	case seq.n > override.DefaultMax:
+		return o, &override.Error{Stage: override.StageExpand, Class: override.ClassTooMany, Msg: fmt.Sprintf("this axis has %d values: ask for fewer", seq.n), Input: text}
+	}
+	values, err := seq.expand()
+	o.Value, o.Sweep = override.Value{}, &override.Sweep{Kind: override.Choice, Choices: values}
+	return o, err
 }
 
 // didYouMean returns a hint that names the candidate nearest to s, or nothing.

@@ -36,6 +36,10 @@ func TestErrors(t *testing.T) {
 		{"no runs", "[sweep]\nseed = []\n", nil, []string{"no runs", "seed", "sweep.toml:3", "--allow-empty"}},
 		{"all excluded", "[sweep]\nseed = [1]\nexclude = [{seed = 1}]\n", nil, []string{"no runs", "exclude"}},
 		{"an axis over presets", "[sweep]\n\"+experiment\" = [\"e1\", \"e2\"]\n", nil, []string{"[sweep] table of its own", "experiment=a,b"}},
+		{"a call that is not closed", "", []string{"training.lr=geomspace(1e-4,1e-1,4"}, []string{"command line", "geomspace(1e-4,1e-1,4:", "whole value"}},
+		{"a call among other values", "", []string{"training.lr=linspace(0,1,5),2"}, []string{"command line", "linspace(0,1,5),2:", "whole value"}},
+		{"a call within a call", "", []string{"training.lr=linspace(0,(1),3)"}, []string{"command line", "linspace(0,(1),3):", "whole value"}},
+		{"the same in a file", "[sweep]\n\"training.lr\" = \"linspace(0,1,5),2\"\n", nil, []string{"sweep.toml:3", "linspace(0,1,5),2:", "whole value"}},
 		{"volatile is no list", "volatile = \"x\"\n", nil, []string{"sweep.toml:2", "volatile"}},
 	}
 	for _, test := range tests {

@@ -16,15 +16,21 @@ import (
 //	linspace(0, 1, 5)         0.0 0.25 0.5 0.75 1.0
 //	geomspace(1e-4, 1e-1, 4)  0.0001 0.001 0.01 0.1
 //	logspace(-4, -1, 4)       the same, by exponents of ten
-var spacedCall = regexp.MustCompile(`^\s*(linspace|geomspace|logspace)\s*\(([^()]*)\)\s*$`)
+var spacedCall = regexp.MustCompile(`(?s)^\s*(linspace|geomspace|logspace)\s*\((.*)$`)
 
-// spacedSequence reads such a call; ok is false if text is none.
+// spacedSequence reads such a call; ok is false if text begins none. What
+// begins one is nothing else: the grammar of overrides has no such functions.
 func spacedSequence(text string) (seq sequence, ok bool, err error) {
 	m := spacedCall.FindStringSubmatch(text)
 	if m == nil {
 		return sequence{}, false, nil
 	}
-	name, args := m[1], strings.Split(m[2], ",")
+	name := m[1]
+	inner, closed := strings.CutSuffix(strings.TrimSpace(m[2]), ")")
+	if !closed || strings.ContainsAny(inner, "()") {
+		return seq, true, fmt.Errorf("%s: a call of %s is the whole value and its arguments are numbers, as in geomspace(1e-4, 1e-1, 4)", strings.TrimSpace(text), name)
+	}
+	args := strings.Split(inner, ",")
 	if len(args) != 3 {
 		return seq, true, fmt.Errorf("%s takes (first, last, number of values), as in geomspace(1e-4, 1e-1, 4)", name)
 	}

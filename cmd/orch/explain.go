@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"orch/sweep"
 	"orch/sweep/override"
 )
 
@@ -42,12 +44,14 @@ func (p *program) explain(c *cli.Context) error {
 			refused = true
 			return
 		}
-		o, err := override.Parse(s)
+		o, err := sweep.ParseOverride(s)
 		refused = refused || err != nil
+		var bad *override.Error
 		switch {
-		case c.Bool("json"):
-			out.Write(override.Explain(s, env))
-			out.WriteByte('\n')
+		case c.Bool("json") && errors.As(err, &bad):
+			out.Write(append(bad.Explain(), '\n'))
+		case c.Bool("json") && err == nil:
+			out.Write(append(o.Explain(env), '\n'))
 		case err != nil:
 			fmt.Fprintf(out, "%v\n", err)
 		default:
