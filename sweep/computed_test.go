@@ -42,3 +42,21 @@ func TestOneValueThatRefers(t *testing.T) {
 		})
 	}
 }
+
+// A value that an axis has only in some runs counts as much as its first.
+func TestLaterValueThatRefers(t *testing.T) {
+	const text = `
+defaults = ["train"]
+label = "w${training.warmup}"
+again = "${label}!"
+[training]
+warmup = 0
+[sweep]
+"training.warmup" = [0, "${training.epochs}"]
+"training.epochs" = [1, 10]
+`
+	p := expand(t, file(text))
+	if got, want := column(t, p, "again"), "w0!; w0!; w1!; w10!"; got != want {
+		t.Errorf("again = %s, want %s", got, want)
+	}
+}

@@ -40,6 +40,7 @@ var candidates = []candidate{
 	{"threads", []string{"1", "2"}, []string{"1", "2"}},
 	{"data", []string{"digits"}, []string{`"digits"`}},
 	{"flag", []string{"${seed}", "f"}, nil},
+	{"warmup", []string{"0", "${training.epochs}", "${seed}"}, []string{"0", `"${training.epochs}"`, `"${seed}"`}},
 	{"opt.b", []string{"${seed}"}, []string{`"${seed}"`}},
 	{"fresh.table", []string{"{x:'<${opt.b}>'}"}, []string{`{x = "<${opt.b}>"}`}},
 }
@@ -48,6 +49,9 @@ const randomBase = `
 defaults = ["train"]
 threads = 4
 xs = [1, "${seed}", 3]
+warm = "w${warmup}"
+warmer = "${warm}${opt.a}"
+warmup = 1
 label = "${model.name}_${training.lr}"
 again = "${label}!"
 copy = "${training}"

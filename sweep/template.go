@@ -65,10 +65,12 @@ func (t *template) dependencies(cfg *compose.Config) ([]place, error) {
 			}
 			on = one
 		}
+		with := []int{t.block.dimOf(i)}
+		if slices.ContainsFunc(t.block.axes[i].values, interpolated) {
+			with = t.block.allDims() // one of the values may look at any other axis
+		}
 		for _, path := range on {
-			if d := t.block.dimOf(i); !slices.Contains(dims[path], d) {
-				dims[path] = append(dims[path], d)
-			}
+			dims[path] = union(dims[path], with)
 		}
 	}
 	var list []place
