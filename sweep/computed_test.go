@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -58,5 +59,35 @@ warmup = 0
 	p := expand(t, file(text))
 	if got, want := column(t, p, "again"), "w0!; w0!; w1!; w10!"; got != want {
 		t.Errorf("again = %s, want %s", got, want)
+	}
+}
+
+// In a plan too large for every run to be checked, a computed value that is no
+// part of identity is made for every run all the same.
+func TestComputedInVolatileTable(t *testing.T) {
+	const text = `
+defaults = ["train"]
+volatile = ["paths"]
+a = 0
+b = 0
+c = 0
+[paths]
+out = "/scratch/${a}_${b}_${c}"
+[sweep]
+a = "range(0,30)"
+b = "range(0,30)"
+c = "range(0,30)"
+`
+	p := expand(t, file(text))
+	h := p.Header()
+	for i, s := range specs(t, p) {
+		c, err := s.Config(&h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _ := c.Get("paths.out")
+		if want := fmt.Sprintf("/scratch/%d_%d_%d", i/900, i/30%30, i%30); out.Text() != want {
+			t.Fatalf("run %d: paths.out = %s, want %s", i, out.Text(), want)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func (x *expander) enumerate() error {
 				}
 				seen[id] = struct{}{}
 			}
-			g, err := v.group.at(w)
+			g, err := v.fill(w)
 			if err != nil {
 				x.problems.add(x.inRun(b, w, err))
 				continue

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding"
 	"hash"
+	"slices"
 
 	"orch/sweep/compose"
 	"orch/sweep/override"
@@ -22,6 +23,7 @@ type variant struct {
 
 	delta []*slot // in the order of axes, then of the config: what a run's delta lists
 	slots []*slot // those that count for identity, in the order of the encoding
+	other []*slot // the computed ones among those that do not
 	group groupSlot
 
 	// The canonical encoding of a run is chunk 0, line of slot 0, chunk 1, ...
@@ -168,6 +170,11 @@ func (v *variant) encode(vol *volatileSet) {
 	}
 	walk(nil, "", v.config)
 	v.chunks = append(v.chunks, chunk)
+	for _, s := range v.delta {
+		if s.axis < 0 && !slices.Contains(v.slots, s) {
+			v.other = append(v.other, s)
+		}
+	}
 	h := sha256.New()
 	h.Write([]byte(identityFormat))
 	h.Write(v.chunks[0])
@@ -211,6 +218,17 @@ func (h *hasher) identity(v *variant, w *walker) (id [idBytes]byte, err error) {
 	h.h.Write(b)
 	h.h.Sum(h.sum[:0])
 	return [idBytes]byte(h.sum[:idBytes]), nil
+}
+
+// fill fills what the identity of the run at a point has not filled: the rest
+// of its delta, and its resource group, which it returns.
+func (v *variant) fill(w *walker) (group int32, err error) {
+	for _, s := range v.other {
+		if _, err := s.at(w); err != nil {
+			return 0, err
+		}
+	}
+	return v.group.at(w)
 }
 
 // fields returns the delta of the run at a point.
