@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -212,13 +213,51 @@ func (x *expander) adopt(a *axis, cfg *compose.Config) error {
 		}
 		return nil
 	}
+	inUse := slices.ContainsFunc(cfg.Choices(), func(c compose.Choice) bool { return c.Key == a.key })
+	if !inUse && !a.plus && a.key != "launcher" && !hasPkg && x.plainKey(a, cfg) {
+		return nil
+	}
 	a.group = true
 	a.set.Op = override.Add
-	inUse := slices.ContainsFunc(cfg.Choices(), func(c compose.Choice) bool { return c.Key == a.key })
 	if inUse || a.key == "launcher" {
 		a.set.Op = override.Change
 	}
 	return nil
+}
+
+// plainKey reports whether an axis called like a group that is not in use sets
+// a key of that name, since its values cannot be a choice: the config has such
+// a key and a value is no option, or a program is run, which may have any key,
+// none is one, and only the shipped configs have the folder.
+func (x *expander) plainKey(a *axis, cfg *compose.Config) bool {
+	var values []override.Value // none: too many for options
+	if a.seq.interval == nil && a.seq.n <= 1000 {
+		var err error
+		if values, err = a.seq.expand(); err != nil || len(values) == 0 {
+			return false
+		}
+	}
+	isOption := func(v override.Value) bool { return x.isOption(a.key, v) }
+	if old, ok := cfg.Tree().Get(a.key); ok {
+		return old.Kind() != override.Map && old.Text() != "???" && (values == nil || !all(values, isOption))
+	}
+	_, program := cfg.Tree().Lookup("task")
+	return program && !slices.ContainsFunc(values, isOption) && x.req.Source.Below(a.key, x.req.Primary.Name)
+}
+
+// isOption reports whether a value names an option of a group, or several. What
+// is computed may be one.
+func (x *expander) isOption(group string, v override.Value) bool {
+	if v.Kind() == override.List {
+		return all(v.List(), func(e override.Value) bool { return x.isOption(group, e) })
+	}
+	s, ok := v.Str()
+	dir, name := path.Split(s)
+	return ok && (interpolated(v) || slices.Contains(x.req.Source.Options(path.Join(group, dir)), name))
+}
+
+func all[T any](list []T, f func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(e T) bool { return !f(e) })
 }
 
 // fix makes the axis one value, that of an override.

@@ -55,7 +55,12 @@ func (b *builder) choose(group string, in Input, values int) error {
 	case override.Extend:
 		return fail(ClassGroupType, in.From, "write the whole list of options", "%s: %s is a group", in.text(), in.key())
 	case override.ForceAdd:
-		return fail(ClassForceGroup, in.From, fmt.Sprintf("write +%s=%s for a group that has no choice yet, else %s=%s", in.key(), in.Value.Text(), in.key(), in.Value.Text()), "%s: ++ does not choose options of a group", in.text())
+		err := fail(ClassForceGroup, in.From, fmt.Sprintf("write +%s=%s for a group that has no choice yet, else %s=%s", in.key(), in.Value.Text(), in.key(), in.Value.Text()), "%s: ++ does not choose options of a group", in.text())
+		if group == "launcher" || in.HasPackage {
+			return err
+		}
+		b.choices[group] = &choice{from: in.From, text: in.text(), external: true, seq: len(b.choices), in: in, before: values, err: err}
+		return nil
 	}
 	p, err := parsePick(in.key(), in.Value, in.From)
 	if in.Op == override.Add && err != nil {
@@ -92,19 +97,22 @@ func globalPkg(pkg string) string {
 // fallBack makes overrides that met no choice overrides of values, where there
 // is such a value: ~training or training=null, when training is also the name
 // of a folder that this config does not use (one of the shipped configs, say).
+// ++training=1 is one too where only the shipped configs have that folder.
 func (b *builder) fallBack(root *node, primary string, values *[]Input) {
 	choices := sortedBySeq(b.choices)
 	slices.SortStableFunc(choices, func(x, y string) int { return b.choices[y].before - b.choices[x].before })
 	for _, key := range choices {
 		c := b.choices[key]
-		if c.used || c.soft || !c.external || c.in.Op != override.Change || c.in.HasPackage {
+		force := c.in.Op == override.ForceAdd
+		if c.used || c.soft || !c.external || c.in.Op != override.Change && !force || c.in.HasPackage {
 			continue
 		}
 		// The name of an option where there is a table was meant as a choice,
 		// unless the group is none of this config's own.
 		old := root.get(strings.Split(key, "."))
 		_, chosen := b.known[key]
-		if !chosen && old != nil && (c.err != nil || old.kind == leaf || b.src.below(key, primary)) {
+		value := old != nil && (c.err != nil && !force || old.kind == leaf) || (old != nil || force) && b.src.Below(key, primary)
+		if !chosen && value {
 			c.used = true
 			*values = slices.Insert(*values, c.before, c.in)
 		}

@@ -380,6 +380,10 @@ func TestGroupsOfALowerLayer(t *testing.T) {
 		{"inline", "optim=null", `{"optim":null}`},
 		{"inline", "optim=sgd", "error: no_such_group"},
 		{"conf", "optim=5", "error: group_value_type"},
+		{"conf", "++data=x", `{"data":"x","epochs":1,"training":{"lr":0.1}}`},
+		{"inline", "++data=x", `{"optim":{"kind":"own"},"data":"x"}`},
+		{"inline", "++optim=sgd", "error: force_add_group_unsupported"},
+		{"train", "++data=x", "error: force_add_group_unsupported"},
 		{"conf", "+training=adam", `{"data":"faces","epochs":1,"training":{"lr":1}}`},
 	} {
 		cfg, err := src.Compose(Primary{Name: test.primary}, parse(t, strings.Fields(test.overrides)...))

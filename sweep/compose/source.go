@@ -119,10 +119,10 @@ func (s *Source) IsGroup(name string) bool {
 	return is
 }
 
-// below reports whether a group exists only in layers below the one that has
+// Below reports whether a group exists only in layers below the one that has
 // the primary config (the first layer for a sweep file): then whoever wrote
 // that config need not know of the group.
-func (s *Source) below(group, primary string) bool {
+func (s *Source) Below(group, primary string) bool {
 	for _, layer := range s.Layers {
 		if info, err := fs.Stat(layer.FS, group); err == nil && info.IsDir() {
 			return false
