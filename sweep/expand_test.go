@@ -24,6 +24,7 @@ func TestAxes(t *testing.T) {
 		{"grammar strings", "[sweep]\nseed = \"1,2\"\nmodel = \"choice(net2,net7)\"\n", nil,
 			"seed=1 model=net2; seed=1 model=net7; seed=2 model=net2; seed=2 model=net7"},
 		{"glob over a group", "[sweep]\nmodel = \"glob(net*,net5)\"\n", nil, "model=net2; model=net7"},
+		{"glob with a package", "[sweep]\n\"model@encoder\" = \"glob(net*,net5)\"\n", nil, "model@encoder=net2; model@encoder=net7"},
 		{"list elements stay as typed", "[sweep]\nx = [\"1\", 1, \"a,b\"]\n", nil, "x=1; x=1; x=a,b"},
 		{"strings that are no sweep stay strings", "[sweep]\nx = \"5\"\ny = \"a;b\"\n", nil, "x=5 y=a;b"},
 		{"seeds", "[sweep]\nmodel = [\"net2\", \"net5\"]\nseeds = 2\n", nil,

@@ -68,7 +68,7 @@ func axisSequence(v override.Value, key string, options func(string) []string) (
 	case s == nil:
 		return listSequence([]override.Value{v}), nil // as TOML has it: "5" stays a string
 	}
-	s.Group = key
+	s.Group, _, _ = strings.Cut(key, "@") // model@encoder chooses from model, too
 	return sweepSequence(s, options)
 }
 
