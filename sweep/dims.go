@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"orch/sweep/override"
 )
@@ -97,7 +98,7 @@ func (b *block) longest(members []int) *axis {
 
 // seedKey reports whether a key is that of seeds, which random search repeats
 // for every draw instead of drawing them.
-func seedKey(key string) bool { return shortKey(key) == "s" }
+func seedKey(key string) bool { return key == "seed" || strings.HasSuffix(key, ".seed") }
 
 // space makes the values of all axes and lays them out. The caller has checked
 // that there are not too many.

@@ -422,6 +422,12 @@ func TestSamples(t *testing.T) {
 	if len(seen) != 30 {
 		t.Errorf("%d distinct draws of a grid, want 30", len(seen))
 	}
+	for _, key := range []string{"s", "data.s"} {
+		p := expand(t, file(fmt.Sprintf("defaults = [\"train\"]\n[sweep]\n%q = \"interval(0,1)\"\n\"data.seed\" = [1, 2]\nsamples = 3\n", key)))
+		if p.Len() != 6 {
+			t.Errorf("axis %s: %d runs, want 3 draws by 2 seeds", key, p.Len())
+		}
+	}
 }
 
 // The plan is what the runs are: changing a config file later changes nothing.

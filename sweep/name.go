@@ -54,7 +54,7 @@ func labelPiece(key string, group bool, v override.Value) string {
 }
 
 func shortKey(key string) string {
-	if key == "seed" || strings.HasSuffix(key, ".seed") {
+	if seedKey(key) {
 		return "s"
 	}
 	parts := strings.Split(key, ".")
