@@ -3,7 +3,10 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"orch/sweep/results"
 )
 
 // enumerate walks all points once: it composes the variants, computes every
@@ -166,25 +169,55 @@ func (x *expander) noteTwice(n int) {
 	if n == 0 {
 		return
 	}
-	var without []string
+	var without, fix []string
 	list := "" // what may have been meant as one value: Slurm has lists of partitions
 	for _, a := range x.plan.Axes {
-		if len(a.Values) > 1 && x.vol.coversKey(strings.SplitN(a.Key, "@", 2)[0]) {
-			without = append(without, a.Key)
-			if strings.HasPrefix(a.Key, "launcher.") {
-				var words []string
-				for _, v := range a.Values {
-					words = append(words, v.Text())
-				}
-				list = fmt.Sprintf("; as one value with commas it is written '%s=\"%s\"'", a.Key, strings.Join(words, ","))
+		key, entry := x.leftOut(a)
+		if entry == "" {
+			continue
+		}
+		without = append(without, key)
+		if top, _, _ := strings.Cut(entry, "."); !slices.Contains(reserved, top) {
+			fix = append(fix, "\"!"+entry+"\"")
+		}
+		if strings.HasPrefix(a.Key, "launcher.") {
+			var words []string
+			for _, v := range a.Values {
+				words = append(words, v.Text())
 			}
+			list = fmt.Sprintf("; as one value with commas it is written '%s=\"%s\"'", a.Key, strings.Join(words, ","))
 		}
 	}
 	why := "the same config comes up more than once"
 	if len(without) > 0 {
-		why = fmt.Sprintf("%s changes no result, so it is no part of a run's identity; volatile = [\"!%s\"] makes it one%s", strings.Join(without, " and "), without[0], list)
+		why = strings.Join(without, " and ") + " changes no result, so it is no part of a run's identity"
 	}
-	x.note("%s left out as repetitions of others: %s", countRuns(n, "is", "are"), why)
+	if len(fix) > 0 {
+		why += "; volatile = [" + strings.Join(fix, ", ") + "] makes it one"
+	}
+	x.note("%s left out as repetitions of others: %s", countRuns(n, "is", "are"), why+list)
+}
+
+// leftOut returns what an axis sets that is no part of identity, and the entry
+// of [Volatile] that says so; "" if no two values are left out.
+func (x *expander) leftOut(a results.Axis) (what, entry string) {
+	key, _, _ := strings.Cut(a.Key, "@")
+	if len(a.Values) < 2 {
+		return "", ""
+	}
+	if entry := x.vol.entry(key); entry != "" {
+		return a.Key, entry
+	}
+	paths := 0
+	for _, v := range a.Values {
+		if x.vol.covers(key, v) {
+			paths++
+		}
+	}
+	if paths < 2 {
+		return "", ""
+	}
+	return "an absolute path in " + a.Key, key
 }
 
 // noteUnused says which filters matched nothing: a typo, most likely.

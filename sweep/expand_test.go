@@ -260,6 +260,9 @@ func TestDuplicates(t *testing.T) {
 		{"blocks overlap", "[[sweep]]\nseed = [1, 2]\n[[sweep]]\nseed = [2, 3]\n", 3, "more than once"},
 		{"a volatile axis", "threads = 1\n[sweep]\nthreads = [1, 2, 4]\nseed = [1, 2]\n", 2, "threads"},
 		{"a launcher's key", "[launcher]\nname = \"joblib\"\n[sweep]\n\"launcher.mem\" = [\"1G\", \"2G\"]\n", 1, "launcher.mem"},
+		{"in a volatile table", "volatile = [\"log\"]\n[sweep]\n\"log.level\" = [1, 2]\n", 1, "log.level changes no result, so it is no part of a run's identity; volatile = [\"!log\"] makes it one"},
+		{"absolute data folders", "[sweep]\n\"data.dir\" = [\"/data/cifar\", \"/data/svhn\", \"digits\"]\n", 2, "an absolute path in data.dir changes no result, so it is no part of a run's identity; volatile = [\"!data.dir\"] makes it one"},
+		{"absolute data folders that count", "volatile = [\"!data.dir\"]\n[sweep]\n\"data.dir\" = [\"/data/cifar\", \"/data/svhn\"]\n", 2, ""},
 		{"made part of identity", "threads = 1\nvolatile = [\"!threads\"]\n[sweep]\nthreads = [1, 2, 4]\n", 3, ""},
 		{"options that are the same", "[sweep]\nlauncher = [\"slurm\", \"slurmgpu\"]\n", 1, "launcher"},
 	}

@@ -188,13 +188,20 @@ func (s *volatileSet) covers(path string, v override.Value) bool {
 
 // coversKey reports whether the key, or a table it lies in, is volatile
 // whatever its value.
-func (s *volatileSet) coversKey(path string) bool {
+func (s *volatileSet) coversKey(path string) bool { return s.entry(path) != "" }
+
+// entry returns the key of the list that covers this one whatever its value, or
+// nothing.
+func (s *volatileSet) entry(path string) string {
 	for i := range len(path) {
 		if path[i] == '.' && s.keys[path[:i]] {
-			return true
+			return path[:i]
 		}
 	}
-	return s.keys[path]
+	if s.keys[path] {
+		return path
+	}
+	return ""
 }
 
 // volatileList returns the built-in list changed by the config's own entries.
