@@ -20,15 +20,16 @@ import (
 //
 // It is a variable so that there is one place to read; nobody assigns to it.
 var Volatile = []string{
-	"name", "study", "sweep", "launcher", "retry", "volatile", "env", // the sweep's own tables
+	"name", "study", "sweep", "launcher", "retry", "volatile", // the sweep's own tables
 	"results", "data.dir=/*", // where things are
 	"threads", "parallel", "walltime", "timeout", "stall", "run_time", // how long and how wide
 	"task.snapshot", "task.timeout", "task.stall", "task.stop_signal", "task.stop_grace", "task.checkpoint_signal", "task.checkpoint_every", "training.checkpoint_every", // when to stop or pause
 }
 
 // reserved are the top-level keys that belong to the sweep: no run sees them.
-// The run's config is everything else.
-var reserved = []string{"name", "study", "sweep", "launcher", "retry", "volatile", "env", "defaults", "package"}
+// The run's config is everything else. A list `env` is not here, since composing
+// takes it out; any other `env` is the user's own.
+var reserved = []string{"name", "study", "sweep", "launcher", "retry", "volatile", "defaults", "package"}
 
 // idDigits is the length of an identity: 96 bits, so that among a million runs
 // two different ones share an identity with a chance of 1 in 10^17.

@@ -101,6 +101,7 @@ func TestIdentityOfFiles(t *testing.T) {
 		"another name and question": file("name = \"other\"\ndefaults = [\"train\"]\nx = 1\ny = 2\n[study]\nquestion = \"?\"\n[sweep]\nseed = [1, 2]\n"),
 		"another launcher":          file("defaults = [\"train\"]\nx = 1\ny = 2\n[sweep]\nseed = [1, 2]\n[launcher]\nname = \"slurm\"\n"),
 		"from the command line":     named("train", "+x=1", "+y=2", "seed=1,2"),
+		"variables declared":        file("env = [\"HOME\"]\ndefaults = [\"train\"]\nx = 1\ny = 2\n[sweep]\nseed = [1, 2]\n"),
 		"computed":                  file("defaults = [\"train\"]\nx = 1\ny = 2\nz = 2\n[sweep]\nseed = [1, 2]\n", "~z", "y=${x}", "x=1", "y=2"),
 		"more axes of one value":    file("defaults = [\"train\"]\nx = 0\n[sweep]\nx = 1\ny = [2]\nseed = [1, 2]\n"),
 	} {

@@ -15,7 +15,7 @@ import (
 
 // Foreign are the top-level keys of a resolved config that belong to orch
 // itself: every trainer leaves them alone.
-var Foreign = []string{"launcher", "study", "sweep", "task", "name", "retry", "volatile", "env"}
+var Foreign = []string{"launcher", "study", "sweep", "task", "name", "retry", "volatile"}
 
 // Decode reads a resolved config into the parameter struct that into points
 // to. Keys that are missing keep the value the struct had. It returns every

@@ -312,6 +312,10 @@ func (f *config) file() File {
 	}
 	f.writeDefaults(&b)
 	if env := f.imp.declared(); f.group == "" && f.global() && len(env) > 0 {
+		if own := f.body.get("env"); own != nil {
+			f.lost(own.line, "import again with --rename env=NEW, which also changes what refers to it", "the key env: it declares variables of the environment in orch, and the configs read some")
+			f.body.take("env")
+		}
 		list := value{isList: true}
 		for _, name := range env {
 			list.list = append(list.list, quoted(name, 0))

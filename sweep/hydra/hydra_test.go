@@ -357,6 +357,17 @@ func TestConvert(t *testing.T) {
 			notes: []string{"lost c.yaml:1: the key package", "lost c.yaml:2: the key task", "lost c.yaml:3: the list env", "look c.yaml:4: name is the name of the sweep"},
 		},
 		{
+			name:  "a key env",
+			files: map[string]string{"c.yaml": "env: CartPole-v1\nv: 1\n"},
+			want:  "env = \"CartPole-v1\"\nv = 1\n",
+		},
+		{
+			name:  "a key env where variables are read",
+			files: map[string]string{"c.yaml": "env: CartPole-v1\nv: ${oc.env:PROJECT_ROOT}\n"},
+			want:  "env = [\"PROJECT_ROOT\"]  # variables that configs may read\n\nv = \"${env:PROJECT_ROOT}\"\n",
+			notes: []string{"lost c.yaml:1: the key env"},
+		},
+		{
 			name:  "settings of Hydra",
 			files: map[string]string{"c.yaml": "hydra:\n  verbose: true\n  searchpath: [pkg://x]\n  sweeper:\n    n_trials: 5\n  output_subdir: null\nv: 1\n"},
 			want:  "v = 1\n",

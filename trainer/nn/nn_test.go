@@ -265,7 +265,8 @@ func TestCheck(t *testing.T) {
 		want  string
 	}{
 		{"fine", nil, "[]"},
-		{"orch's own keys", []any{"launcher.name", "pool", "study", nil, "sweep.seed", 1, "task.x", 1, "name", "n", "retry.n", 1, "volatile", []any{}, "env.A", "b"}, "[]"},
+		{"orch's own keys", []any{"launcher.name", "pool", "study", nil, "sweep.seed", 1, "task.x", 1, "name", "n", "retry.n", 1, "volatile", []any{}}, "[]"},
+		{"a key of one's own", []any{"env", "x"}, "[env: unknown key]"},
 		{"int for float", []any{"training.lr", 1}, "[]"},
 		{"misspelled", []any{"training.learning_rate", 0.1}, "[training.learning_rate: unknown key]"},
 		{"optimiser", []any{"training.optimizer", "adan"}, `[training.optimizer: is "adan", want one of adam, adamw, sgd (did you mean "adam"?)]`},
