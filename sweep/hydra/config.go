@@ -275,6 +275,9 @@ func (f *config) axis(p *entry) {
 			return
 		case sweep == nil && v.Kind() == override.List:
 			ax.val = value{isList: true, list: []value{scalarOf(v, line)}}
+		case sweep == nil && v.Kind() == override.Map:
+			// A table would be one of axes; and TOML has it in braces only in a list.
+			ax.val = scalarOf(override.ListValue(v), line)
 		case sweep == nil:
 			ax.val = scalarOf(v, line)
 			if s, ok := v.Str(); ok && strings.ContainsAny(s, "(,") {

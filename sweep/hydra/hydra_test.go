@@ -357,6 +357,11 @@ func TestConvert(t *testing.T) {
 			notes: []string{"lost c.yaml:1: the key package", "lost c.yaml:2: the key task", "lost c.yaml:3: the list env", "look c.yaml:4: name is the name of the sweep"},
 		},
 		{
+			name:  "an axis of one dict",
+			files: map[string]string{"c.yaml": "model: {layers: 1}\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      model: '{layers:3,opt:{lr:0.1}}'\n"},
+			want:  "[model]\nlayers = 1\n\n[sweep]\nmodel = [{layers = 3, opt = {lr = 0.1}}]\n",
+		},
+		{
 			name:  "a key env",
 			files: map[string]string{"c.yaml": "env: CartPole-v1\nv: 1\n"},
 			want:  "env = \"CartPole-v1\"\nv = 1\n",
