@@ -162,18 +162,23 @@ func (s *Sweep) sortRange(reverse bool) {
 	}
 	first, last := sp.at(0), sp.at(sp.n-1)
 	s.Start, s.Step = last, negate(s.Step)
-	// An int range ends one step beyond its last value. A float range ends half
-	// a step beyond, so that rounding its start cannot add or lose one.
-	stop := new(big.Rat).Neg(step)
-	if first.kind == Float {
-		stop.Quo(stop, big.NewRat(2, 1))
-		stop.Add(stop, rational(first))
-		f, _ := stop.Float64()
-		s.Stop = FloatValue(f)
+	// It ends one step beyond its last value, which was its first.
+	stop := rational(first)
+	stop.Sub(stop, step)
+	if first.kind != Float {
+		s.Stop = bigValue(new(big.Int).Set(stop.Num()))
 		return
 	}
-	stop.Add(stop, rational(first))
-	s.Stop = bigValue(new(big.Int).Set(stop.Num()))
+	f, _ := stop.Float64()
+	s.Stop = FloatValue(f)
+	if turned, err := s.span(); err == nil && turned.n == sp.n {
+		return
+	}
+	// Rounded numbers may have room for one value more or less: half a step
+	// beyond they have not.
+	half := new(big.Rat).Quo(step, big.NewRat(-2, 1))
+	f, _ = half.Add(half, rational(first)).Float64()
+	s.Stop = FloatValue(f)
 }
 
 func negate(v Value) Value {

@@ -41,6 +41,26 @@ func TestRangesCountInDecimal(t *testing.T) {
 	}
 }
 
+// TestSortedRange: a range turned round ends one step beyond its last value.
+func TestSortedRange(t *testing.T) {
+	for in, want := range map[string]string{
+		"sort(range(1,0,-0.25))":             "range(0.25,1.25,0.25)",
+		"sort(range(0,1,0.25),reverse=true)": "range(0.75,-0.25,-0.25)",
+		"sort(range(0,1,0.3),reverse=true)":  "range(0.9,-0.3,-0.3)",
+		"sort(range(5,0,-1))":                "range(1,6,1)",
+		"sort(range(0,1,0.25))":              "range(0,1,0.25)",
+	} {
+		_, s, err := ParseValue(in)
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		if got := "range(" + s.Start.Text() + "," + s.Stop.Text() + "," + s.Step.Text() + ")"; got != want {
+			t.Errorf("%s = %s, want %s", in, got, want)
+		}
+	}
+}
+
 // TestRangeAgainstRationals compares ranges of random decimals, and the same
 // ranges sorted the other way, with exact arithmetic.
 func TestRangeAgainstRationals(t *testing.T) {
