@@ -29,7 +29,7 @@ func (b *builder) classify(inputs []Input) ([]Input, error) {
 			if in.HasPackage {
 				k = choiceKey(key, globalPkg(in.Package))
 			}
-			b.deletions[k] = &deletion{option: option, from: in.From, text: in.text()}
+			b.deletions[k] = &deletion{option: option, only: in.HasValue && !in.Value.IsNull(), from: in.From, text: in.text()}
 		case !group || in.Value.Kind() == override.Map:
 			if fix := ofHydra(key); fix != "" && strings.Contains(key, "/") {
 				return nil, fail(ClassNoGroup, in.From, fix, "%s: orch has no hydra configs", in.text())
@@ -120,7 +120,7 @@ func (b *builder) fallBack(root *node, primary string, values *[]Input) {
 	for _, key := range sortedKeys(b.deletions) {
 		d := b.deletions[key]
 		_, chosen := b.known[key]
-		if !d.used && !chosen && d.option == "" && root.get(strings.Split(key, ".")) != nil {
+		if !d.used && !chosen && !d.only && root.get(strings.Split(key, ".")) != nil {
 			d.used = true
 			o := override.Override{Op: override.Delete, Key: key, Text: d.text}
 			*values = append([]Input{{o, d.from}}, *values...)

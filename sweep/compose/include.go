@@ -150,7 +150,8 @@ type builder struct {
 }
 
 type deletion struct {
-	option string // only this one; empty: any
+	option string
+	only   bool // this option alone, not any
 	from   Origin
 	text   string
 	used   bool
@@ -253,7 +254,7 @@ func (b *builder) open(in *inclusion) (done bool, err error) {
 			return true, err
 		}
 	}
-	if d := b.deletions[in.deleteKey()]; d != nil && (d.option == "" || d.option == in.pick.option()) {
+	if d := b.deletions[in.deleteKey()]; d != nil && (!d.only || d.option == in.pick.option()) {
 		d.used, in.dropped = true, true
 		return true, nil
 	}
@@ -300,7 +301,7 @@ func (b *builder) child(k *inclusion, eligible int) error {
 		b.register(k.key(), &choice{pick: k.pick, from: k.from, soft: true})
 	}
 	if k.pick.several {
-		if d := b.deletions[k.key()]; d != nil && d.option == "" {
+		if d := b.deletions[k.key()]; d != nil && !d.only {
 			d.used, k.dropped = true, true
 			return nil
 		}

@@ -178,7 +178,7 @@ func (b *builder) unused(root *inclusion) error {
 	}
 	for _, key := range sortedKeys(b.deletions) {
 		if d := b.deletions[key]; !d.used {
-			if option, ok := b.known[key]; ok && d.option != "" {
+			if option, ok := b.known[key]; ok && d.only {
 				return fail(ClassDelete, d.from, fmt.Sprintf("write ~%s or ~%s=%s", key, key, option), "%s: the choice of %s is %q, not %q", d.text, key, option, d.option)
 			}
 			return fail(ClassNoGroup, d.from, didYouMean(key, inUse), "%s: %s is not in any defaults list", d.text, key)
