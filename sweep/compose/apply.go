@@ -380,13 +380,14 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// remove applies ~key and ~key=value.
+// remove applies ~key and ~key=value; ~key=null is ~key, as in Hydra and as for
+// groups.
 func (c *Config) remove(in Input, path []string) error {
 	old := c.root.get(path)
 	if old == nil || len(path) == 0 {
 		return noKey(c.root, in.Key, in)
 	}
-	if in.HasValue {
+	if in.HasValue && !in.Value.IsNull() {
 		have := old.value()
 		if v, err := newResolver(c.src, c.env, c.root).node(old, path); err == nil {
 			have = v

@@ -149,6 +149,7 @@ func TestCompose(t *testing.T) {
 		{name: "table for a group's name is a value", overrides: "model={layers:3}", want: `{"model":{"name":"net2","layers":3},` + sgd + `,` + rest + `}`},
 		{name: "delete a list's element", overrides: "~xs.1 xs.1=9", want: `{` + model2 + `,` + sgd + `,"seed":0,"xs":[1,9],"name":"${model.name}_s${seed}","training":{"epochs":2,"lr":0.1}}`},
 		{name: "delete with equal value", overrides: "~training.epochs=2.0 ~name=net2_s0", want: `{` + model2 + `,` + sgd + `,"seed":0,"xs":[1,2,3],"training":{"lr":0.1}}`},
+		{name: "delete whatever the value", overrides: "~training.lr=null", want: `{` + model2 + `,` + sgd + `,"seed":0,"xs":[1,2,3],"name":"${model.name}_s${seed}","training":{"epochs":2}}`},
 		{name: "delete whatever the choice", overrides: "~optim=null", want: `{` + model2 + `,` + rest + `}`},
 		{name: "list replaced", overrides: "xs=[]", want: `{` + model2 + `,` + sgd + `,"seed":0,"xs":[],"name":"${model.name}_s${seed}","training":{"epochs":2,"lr":0.1}}`},
 		{name: "added below a plain value", overrides: "+seed.a=1", want: `{` + model2 + `,` + sgd + `,"seed":{"a":1},"xs":[1,2,3],"name":"${model.name}_s${seed}","training":{"epochs":2,"lr":0.1}}`},
