@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"fmt"
 	"path"
 	"strings"
 )
@@ -301,9 +302,9 @@ func (b *builder) child(k *inclusion, eligible int) error {
 		b.register(k.key(), &choice{pick: k.pick, from: k.from, soft: true})
 	}
 	if k.pick.several {
-		if d := b.deletions[k.key()]; d != nil && !d.only {
-			d.used, k.dropped = true, true
-			return nil
+		if d := b.deletions[k.key()]; d != nil {
+			// Hydra finds nothing to delete here either.
+			return fail(ClassNoGroup, d.from, fmt.Sprintf("to choose none write %s=[]", k.key()), "%s: ~ takes out a single choice, and %s has a list of options", d.text, k.key())
 		}
 		for _, option := range k.pick.options {
 			o := &inclusion{parent: k, base: k.base, basePkg: k.basePkg, again: k.again}
