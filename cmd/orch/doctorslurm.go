@@ -222,7 +222,7 @@ func (d *doctor) job(l launcher.Launcher) {
 	answer, why := d.await(l, id, begin)
 	if answer == nil {
 		if err := l.Cancel(d.p.ctx, id); err != nil {
-			why += fmt.Sprintf("; cancel it: scancel %s", id)
+			why += "; cancel it: " + slurm.CancelLine(false, id)
 		}
 		words("job %s: %s", id, why)
 		return

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orch/launcher"
+	"orch/launcher/slurm"
 	"orch/sweep/results"
 )
 
@@ -68,7 +69,7 @@ func (v *view) queueLines(queues map[string]*results.Queue) (lines []string, kno
 	for _, words := range sortedKeys(waits) {
 		known = true
 		if jobs := stuck[words]; jobs != nil {
-			lines = append(lines, fmt.Sprintf("stuck: job %s will not start: %s%s -> scancel %s", strings.Join(jobs, ", "), oneLine(words), age, strings.Join(jobs, " ")))
+			lines = append(lines, fmt.Sprintf("stuck: job %s will not start: %s%s -> %s", strings.Join(jobs, ", "), oneLine(words), age, slurm.CancelLine(true, jobs...)))
 			continue
 		}
 		n := waits[words]

@@ -281,20 +281,14 @@ func (s *Slurm) Cancel(ctx context.Context, ids ...string) error { return s.canc
 
 // Withdraw implements [launcher.Withdrawer].
 func (s *Slurm) Withdraw(ctx context.Context, ids ...string) error {
-	return s.cancel(ctx, ids, "--state=PENDING")
+	return s.cancel(ctx, ids, pendingOnly)
 }
 
 func (s *Slurm) cancel(ctx context.Context, ids []string, options ...string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	on := map[string][]string{} // numbers, by cluster
-	for _, id := range ids {
-		if m := farForm.FindStringSubmatch(id); m != nil {
-			on[m[2]] = append(on[m[2]], m[1])
-		}
-	}
-	for cluster, known := range on {
+	for cluster, known := range byCluster(ids) {
 		args := append(Options{Cluster: cluster}.elsewhere(), options...)
 		for batch := range slices.Chunk(known, 1000) { // a command line has an end
 			if err := judgeScancel(s.run(ctx, deadline, queryEnv(), "scancel", append(args, batch...)...)); err != nil {
