@@ -34,7 +34,9 @@ var whys = []why{
 	{"Nodes required for job are DOWN", false, "waits: the nodes that it may use are down, drained or reserved for jobs of higher priority"},
 	{"ReqNodeNotAvail, Reserved for maintenance", false, "waits: a maintenance begins before it would have ended, and it starts after that; with a smaller launcher.time it may start before: `scontrol show reservation` says when"},
 	{"ReqNodeNotAvail, May be reserved for other job", false, "waits: the nodes that it may use are kept for a job of higher priority"},
-	{"ReqNodeNotAvail", true, "the nodes that it needs are down, drained or reserved: launcher.nodelist, exclude and constraint choose others"},
+	// Slurm says so too of jobs that start by themselves: of one drained node in the
+	// partition, while the job waits for a reservation to end or a slow scheduler.
+	{"ReqNodeNotAvail", false, "waits: nodes that it may use are down, drained or reserved; sinfo -R says which and why, launcher.nodelist, exclude and constraint choose others"},
 	{"JobHeldUser", true, "held by you: scontrol release JOB"},
 	{"JobHeldAdmin", true, "held by an administrator: ask them"},
 	{"JobHoldMaxRequeue", true, "held: it was put back too often"},
