@@ -22,6 +22,8 @@ var notNow = []saying{
 	{"GrpSubmitJob", ""},
 	{"Resource temporarily unavailable", ""}, // MaxJobCount, after 120 s
 	{"Slurm temporarily unable to accept job", ""},
+	{"job queue full", ""},              // the controller could make no record of it; sbatch asks again for a while
+	{"Unable to create job record", ""}, // the same, in the end
 	{"Required partition not available (inactive or drain)", ""},
 	{"Slurm controller is in the process of shutting down", ""},
 	{"in standby mode", ""},

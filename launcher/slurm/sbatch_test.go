@@ -51,6 +51,8 @@ func TestJudgeSbatch(t *testing.T) {
 		{name: "killed", code: -1, err: errors.New("signal: killed"), want: "unknown"},
 
 		{name: "queue full", code: 1, stderr: "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n" + failed + "Resource temporarily unavailable\n", want: "limited"},
+		{name: "queue full, and left alone", code: 1, stderr: "sbatch: error: Slurm job queue full, sleeping and retrying\n", want: "limited"},
+		{name: "no job record", code: 1, stderr: failed + "Unable to create job record, try again\n", want: "limited"},
 		{name: "QOS submit limit", code: 1, stderr: "sbatch: error: QOSMaxSubmitJobPerUserLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "association submit limit", code: 1, stderr: "sbatch: error: AssocMaxSubmitJobLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
 		{name: "policy without a word", code: 1, stderr: failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "limited"},
