@@ -213,11 +213,10 @@ func (p *program) send(s *results.Sweep, sn *results.Snapshot) (*dispatch.Outcom
 	defer closeAll()
 	d.Insist = true
 	out, err := d.Step(p.ctx)
-	if err != nil {
-		return out, err
+	if out != nil {
+		for _, n := range out.Notes {
+			fmt.Fprintf(p.stderr, "orch: %s\n", oneLine(n))
+		}
 	}
-	for _, n := range out.Notes {
-		fmt.Fprintf(p.stderr, "orch: %s\n", oneLine(n))
-	}
-	return out, nil
+	return out, err
 }

@@ -104,9 +104,10 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 		if dispatch.IsAway(err) && out != nil && out.Started == 0 && out.Left > 0 {
 			return fmt.Errorf("%w; the runs are in the tree, and no worker is asked for yet: the same command does that when the scheduler answers, and so does orch collect", err)
 		}
-		if err != nil {
+		if err != nil && (out == nil || out.Started == 0) {
 			return err
 		}
+		// One request may be refused and the workers of another be on their way.
 		switch {
 		case out.Started > 0:
 			fmt.Fprintf(p.stdout, "%d %s asked for; orch status %s shows %s, orch collect moves on what is left\n", out.Started, plural(out.Started, "worker", "workers"), s.Name, plural(out.Started, "it", "them"))
@@ -114,13 +115,13 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 			fmt.Fprintf(p.stdout, "no more workers asked for; orch status %s says what runs and waits, and why\n", s.Name)
 		}
 		if p.tellStopped(s, out) && out.Left == 0 {
-			return quiet(exitSomeFailed)
+			return errors.Join(quiet(exitSomeFailed), err)
 		}
 		if c.Bool("report") && out.Left > 0 {
-			return p.followSweep(s, sn, out)
+			return errors.Join(err, p.followSweep(s, sn, out))
 		}
-		if !c.Bool("report") || out.Left > 0 {
-			return nil
+		if err != nil || !c.Bool("report") {
+			return err
 		}
 	}
 	if c.Bool("detach") {

@@ -25,13 +25,10 @@ const historyEvery = time.Minute
 // them knows is unknown, and counts as one that may still come, until all have
 // been silent for long. It is never asked for again blindly; and should it come
 // after all, its workers find nothing to claim.
-func (d *Dispatcher) reconcile(ctx context.Context, subs []*results.Submission, jobs workers) error {
+func (d *Dispatcher) reconcile(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) error {
 	var errs []error
 	claimers := d.Snapshot.Claimers()
-	past, err := d.past(ctx, subs, jobs)
-	if err != nil {
-		errs = append(errs, err)
-	}
+	past := d.past(ctx, subs, jobs, out)
 	for _, sub := range subs {
 		if sub.Intent == nil {
 			continue
@@ -212,8 +209,9 @@ func (d *Dispatcher) unseen(sub *results.Submission, jobs workers) int {
 }
 
 // past asks the machine's records, if it keeps any, about workers that the
-// scheduler does not know: whole submissions, and holders of open claims.
-func (d *Dispatcher) past(ctx context.Context, subs []*results.Submission, jobs workers) (workers, error) {
+// scheduler does not know: whole submissions, and holders of open claims. They
+// say more, and sooner, than silence does; a Step is complete without them.
+func (d *Dispatcher) past(ctx context.Context, subs []*results.Submission, jobs workers, out *Outcome) workers {
 	missing := map[string]bool{}
 	for _, c := range d.Snapshot.OpenClaims() {
 		if rows := jobs[c.Holder.Key]; c.Holder.Key != "" && !hasIndex(rows, c.Holder.Index) {
@@ -249,19 +247,18 @@ func (d *Dispatcher) past(ctx context.Context, subs []*results.Submission, jobs 
 		}
 	}
 	if len(ask) == 0 || time.Since(d.history) < historyEvery {
-		return nil, nil
+		return nil
 	}
 	d.history = time.Now()
 	found := workers{}
-	var errs []error
 	for h, keys := range ask {
 		list, err := h.Past(ctx, since[h], keys...)
 		if err != nil && !errors.Is(err, launcher.ErrNoRecord) {
-			errs = append(errs, fmt.Errorf("ask for past jobs: %w", err))
+			out.Notes = append(out.Notes, fmt.Sprintf("the record of past jobs does not answer, so the ends of some workers are known later: %v", err))
 		}
 		for _, w := range list {
 			found[w.Key] = append(found[w.Key], w)
 		}
 	}
-	return found, errors.Join(errs...)
+	return found
 }

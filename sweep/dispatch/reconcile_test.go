@@ -235,6 +235,18 @@ func TestRecordOfTheDead(t *testing.T) {
 	}
 }
 
+// A record of past jobs that does not answer is no trouble of the Step's.
+func TestRecordIsMute(t *testing.T) {
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 1), results.KindPlan)
+	f.step(f.process(s))
+	f.work(s.asked[0].Key, 0, 1, "n1", results.NoEnd)
+	s.rows, s.mute = nil, errors.New("sacct: exit code 1")
+	if out := f.step(f.process(s)); !strings.Contains(strings.Join(out.Notes, "\n"), "past jobs does not answer") {
+		t.Errorf("notes %q, want one that says so", out.Notes)
+	}
+}
+
 // What a scheduler says is in the tree for those who must not ask.
 func TestQueueIsNoted(t *testing.T) {
 	f, s := newFixture(t), newScheduler()

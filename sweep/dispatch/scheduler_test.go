@@ -20,6 +20,7 @@ type scheduler struct {
 	rows    []launcher.Worker // what squeue says
 	past    []launcher.Worker // what sacct says
 	deaf    error             // Jobs fails
+	mute    error             // Past fails
 	answers []error           // of the next submissions; then they are accepted
 	limit   int               // most workers in the queue; 0: no limit
 	perJob  int
@@ -48,6 +49,9 @@ func (s *scheduler) Withdraw(_ context.Context, ids ...string) error {
 	return nil
 }
 func (s *scheduler) Past(_ context.Context, _ time.Time, keys ...string) ([]launcher.Worker, error) {
+	if s.mute != nil {
+		return nil, s.mute
+	}
 	if s.past == nil {
 		return nil, launcher.ErrNoRecord
 	}

@@ -131,7 +131,7 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 		errs = append(errs, err)
 	}
 	forMemory(subs, jobs)
-	if err := d.reconcile(ctx, subs, jobs); err != nil {
+	if err := d.reconcile(ctx, subs, jobs, out); err != nil {
 		errs = append(errs, err)
 	}
 	for _, sub := range subs {
