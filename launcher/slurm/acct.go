@@ -54,7 +54,12 @@ func (s *Slurm) Past(ctx context.Context, since time.Time, keys ...string) ([]la
 	if a.err != nil || a.code != 0 {
 		return nil, fmt.Errorf("sacct: %w", a.failed("sacct"))
 	}
-	ws, _ := parsePast(a.stdout)
+	ws, bad := parsePast(a.stdout)
+	if len(ws) == 0 && bad > 0 {
+		if err := unreadable("sacct", a.stdout, parsePastLine); err != nil {
+			return nil, err
+		}
+	}
 	return s.ask(ctx).vouch(s.opt.there(ws)), nil
 }
 

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -54,6 +55,26 @@ func parseQueue(text string) (ws []launcher.Worker, bad int) {
 		}
 	}
 	return ws, bad
+}
+
+// unreadable says that an answer with rows has none that can be read: it is of a
+// Slurm that writes them in another way, and by no means an empty queue. Lines
+// that are no rows are a site's greeting, or name the cluster ("CLUSTER: big").
+func unreadable(command, text string, reads func(line string) (row, bool)) error {
+	first := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if _, ok := reads(line); ok {
+			return nil
+		}
+		if first == "" && strings.Contains(line, "|") {
+			first = line
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: no line of its answer can be read, the first is %.200q", command, first)
 }
 
 // likes reports whether a row says the same of its worker as another of another.

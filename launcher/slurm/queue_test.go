@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"orch/launcher"
 )
@@ -204,6 +206,44 @@ func TestParsePast(t *testing.T) {
 	}
 	if bad != 1 || strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%d bad lines, got\n%s\nwant 1,\n%s", bad, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// An answer that cannot be read is not an empty queue.
+func TestUnreadable(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the commands are shell scripts")
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"sbatch", "squeue", "sacct", "scontrol"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\ncat \"${0%/*}/says\"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(Options{Bin: bin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		name, text string
+		queue      bool // squeue's answer is one
+		past       bool
+	}{
+		{"empty", "", true, true},
+		{"a greeting", "Welcome to Alpha\nCLUSTER: big\n", true, true},
+		{"other columns", "job 12|RUNNING\njob 13|RUNNING\n", false, false},
+		{"one row among others", "x|y\n12|0|RUNNING|0|n1|None|k|\n", true, false},
+		{"a job of another kind", "x|y\n12|[0-3]|PENDING|0||None|k|\n", true, false},
+	} {
+		if err := os.WriteFile(filepath.Join(bin, "says"), []byte(x.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Jobs(t.Context()); (err == nil) != x.queue {
+			t.Errorf("%s: Jobs = %v, want an answer: %t", x.name, err, x.queue)
+		}
+		if _, err := s.Past(t.Context(), time.Now(), "k"); (err == nil) != x.past {
+			t.Errorf("%s: Past = %v, want an answer: %t", x.name, err, x.past)
+		}
 	}
 }
 

@@ -342,7 +342,12 @@ func (s *Slurm) Jobs(ctx context.Context) ([]launcher.Worker, error) {
 	if a.err != nil || a.code != 0 {
 		return nil, fmt.Errorf("squeue: %w", a.failed("squeue"))
 	}
-	ws, _ := parseQueue(a.stdout)
+	ws, bad := parseQueue(a.stdout)
+	if len(ws) == 0 && bad > 0 {
+		if err := unreadable("squeue", a.stdout, parseQueueLine); err != nil {
+			return nil, err
+		}
+	}
 	return l.vouch(s.opt.there(ws)), nil
 }
 
