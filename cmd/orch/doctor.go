@@ -190,6 +190,9 @@ func (d *doctor) launcher() error {
 	if spec.Backend != slurm.Backend.Name {
 		return nil
 	}
+	for _, line := range slurm.Unheard(spec.Options) {
+		d.say(warn, "shell", "", "%s", line)
+	}
 	if here != nil {
 		if err := slurm.Judge(here.partitions, spec); err != nil {
 			d.say(broken, "launcher", "change the key that it names, in a sweep file or the profile", "%v", err)

@@ -122,3 +122,14 @@ func (p *program) partitions(root string, spec launcher.Spec, cluster string, ag
 	}
 	return ps, false
 }
+
+// unheard says what is in the shell for Slurm's own commands and is not used.
+func unheard(groups []results.Group) (lines []string) {
+	for _, g := range groups {
+		if spec, problems := parseLauncher(g.Launcher); spec.Backend == slurm.Backend.Name && len(problems) == 0 {
+			lines = append(lines, slurm.Unheard(spec.Options)...)
+		}
+	}
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}

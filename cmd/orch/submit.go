@@ -73,6 +73,9 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	if os.Geteuid() == 0 {
 		fmt.Fprintln(p.stderr, "orch: running as root: the results will belong to root")
 	}
+	for _, line := range unheard(x.plan.Groups) {
+		fmt.Fprintf(p.stderr, "orch: %s\n", line)
+	}
 	tree, err := results.Create(resultsRoot(c), results.DefaultSettings())
 	if err != nil {
 		return treeError(resultsRoot(c), err)

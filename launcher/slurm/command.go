@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -151,9 +152,14 @@ func (s *Slurm) path(name string) (string, error) {
 // runs inside a job.
 var changesDefaults = []string{"SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "SLURM_", "SRUN_", "SALLOC_"}
 
+// connects are the variables without which Slurm's commands may not reach the
+// cluster: its configuration, or the host that has it (slurm.conf(5), configless),
+// and the token of who asks, where tokens are in use.
+var connects = []string{"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}
+
 // spoils says whether a variable must not reach Slurm's commands.
 func spoils(name string) bool {
-	if name == "SLURM_CONF" {
+	if slices.Contains(connects, name) {
 		return false
 	}
 	for _, p := range changesDefaults {
@@ -167,7 +173,7 @@ func spoils(name string) bool {
 // queryEnv is the environment of the commands that only ask.
 func queryEnv() []string {
 	env := []string{"LC_ALL=C", "TZ=UTC", "SLURM_TIME_FORMAT=%s"}
-	for _, name := range []string{"PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "LD_LIBRARY_PATH"} {
+	for _, name := range append([]string{"PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH"}, connects...) {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}

@@ -44,7 +44,7 @@ func confNow() string {
 	file := os.Getenv("SLURM_CONF")
 	info, err := os.Stat(cmp.Or(file, "/etc/slurm/slurm.conf"))
 	if err != nil {
-		return file
+		return file + os.Getenv("SLURM_CONF_SERVER")
 	}
 	return fmt.Sprintf("%s %d %d", file, info.Size(), info.ModTime().UnixNano())
 }
@@ -151,7 +151,7 @@ func (s *Slurm) Fit(launcher.Resources) (int, bool) {
 
 // Machine implements [launcher.Bounder]: what Slurm's commands go by.
 func (s *Slurm) Machine() string {
-	return strings.Join([]string{"slurm", os.Getenv("SLURM_CONF"), s.opt.Bin, s.opt.Cluster}, "\x00")
+	return strings.Join([]string{"slurm", os.Getenv("SLURM_CONF") + os.Getenv("SLURM_CONF_SERVER"), s.opt.Bin, s.opt.Cluster}, "\x00")
 }
 
 // Bounds implements [launcher.Bounder]. It asks for the cluster's limit if it is

@@ -223,7 +223,7 @@ func (o Options) environment(req launcher.Request) []string {
 	vars := map[string]string{}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
-		if name == "SLURM_CONF" || !spoils(name) && (matches(name, passedOn) || matches(name, o.Env)) {
+		if slices.Contains(connects, name) || !spoils(name) && (matches(name, passedOn) || matches(name, o.Env)) {
 			vars[name] = value
 		}
 	}

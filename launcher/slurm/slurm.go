@@ -226,7 +226,7 @@ func (s *Slurm) check(req launcher.Request) error {
 		switch {
 		case !ok || !envForm.MatchString(name):
 			return refuse("use NAME=value", "environment %q", kv)
-		case spoils(name) || name == "SLURM_CONF":
+		case spoils(name) || slices.Contains(connects, name):
 			return refuse("use the keys of [launcher] instead", "environment %q would change what Slurm's commands do", name)
 		}
 	}
