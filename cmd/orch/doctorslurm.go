@@ -68,6 +68,9 @@ func (d *doctor) cluster() launcher.Launcher {
 		d.say(broken, "launcher", "change the key that it names, in a sweep file or a cluster profile", "%v", err)
 		return nil
 	}
+	if doubt := slurm.Doubt(f.Partitions, d.spec); doubt != "" {
+		d.say(warn, "launcher", "", "%s", doubt)
+	}
 	return l
 }
 

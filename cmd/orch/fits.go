@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
 	}
 	asked := map[string]answer{} // by cluster
 	var errs []error
+	var doubts []string
 	for _, g := range plan.Groups {
 		spec, problems := parseLauncher(g.Launcher)
 		if spec.Backend != slurm.Backend.Name || len(problems) > 0 {
@@ -64,6 +67,9 @@ func (p *program) checkFits(c *cli.Context, plan *sweep.Plan) error {
 		}
 		if err != nil {
 			errs = append(errs, placed(plan, err))
+		} else if doubt := cmp.Or(slurm.Doubt(said.partitions, spec), slurm.Doubt(told, spec)); doubt != "" && !slices.Contains(doubts, doubt) {
+			doubts = append(doubts, doubt)
+			fmt.Fprintf(p.stderr, "orch: %s\n", doubt)
 		}
 	}
 	return errors.Join(errs...)

@@ -78,7 +78,7 @@ func names(ps []Partition) []string {
 }
 
 func (p Partition) judge(all []Partition, spec launcher.Spec) error {
-	if p.MaxTime > 0 && spec.Time > p.MaxTime {
+	if p.MaxTime > 0 && spec.Time > p.MaxTime && !mayOverrule(spec) {
 		other := ""
 		for _, q := range all {
 			if q.Name != p.Name && !q.Down && q.wastes(spec) == p.wastes(spec) && (q.MaxTime == 0 || q.MaxTime >= spec.Time) && q.hardware(spec) == nil {
@@ -90,6 +90,33 @@ func (p Partition) judge(all []Partition, spec launcher.Spec) error {
 			span(spec.Time), p.Name, span(p.MaxTime), span(p.MaxTime), other)
 	}
 	return p.hardware(spec)
+}
+
+// mayOverrule: a QOS with the flag PartitionTimeLimit lets jobs take longer than
+// their partition does (sacctmgr(1)), and a site may make a reservation do so.
+// What flags there are, only the database knows, and there may be none.
+func mayOverrule(spec launcher.Spec) bool {
+	qos, _ := spec.Options["qos"].(string)
+	reservation, _ := spec.Options["reservation"].(string)
+	return qos != "" || reservation != ""
+}
+
+// Doubt says of a request that Judge lets pass what may still keep its workers
+// from ever starting; "" if nothing is known to.
+func Doubt(ps []Partition, spec launcher.Spec) string {
+	if !mayOverrule(spec) {
+		return ""
+	}
+	doubt := ""
+	for _, name := range mayUse(ps, spec) {
+		i := slices.IndexFunc(ps, func(p Partition) bool { return p.Name == name })
+		if i < 0 || ps[i].MaxTime == 0 || spec.Time <= ps[i].MaxTime {
+			return ""
+		}
+		doubt = fmt.Sprintf("launcher.time is %s, and partition %s ends jobs after %s: the workers start only if launcher.qos or launcher.reservation allows more",
+			span(spec.Time), name, span(ps[i].MaxTime))
+	}
+	return doubt
 }
 
 // wastes: whoever needs no GPU should not be sent where they are.

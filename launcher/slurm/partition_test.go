@@ -125,6 +125,21 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: Judge = %v, want a complaint about %s that says %q", c.name, err, c.key, c.says)
 		}
 	}
+	for name, options := range map[string]map[string]any{"a QOS": {"partition": "short", "qos": "long"}, "a reservation": {"partition": "short", "reservation": "course"}} {
+		spec := launcher.Spec{CPUs: 1, Time: time.Hour, Options: options}
+		if err := Judge(ps, spec); err != nil {
+			t.Errorf("%s may overrule the partition: Judge = %v, want nil", name, err)
+		}
+		if got := Doubt(ps, spec); !strings.Contains(got, "partition short ends jobs after 5m") {
+			t.Errorf("%s may not: Doubt = %q, want it to say so", name, got)
+		}
+		if spec.Time = time.Minute; Doubt(ps, spec) != "" {
+			t.Errorf("%s: Doubt = %q of a short time", name, Doubt(ps, spec))
+		}
+		if spec.CPUs = 3; Judge(ps, spec) == nil {
+			t.Errorf("%s: more CPUs than a node has pass", name)
+		}
+	}
 	unset, _ := parsePartitions("all|all*|up|infinite|2|1|2|(null)\nbig|big|up|infinite|2|4000|2|(null)\n")
 	if err := Judge(unset, launcher.Spec{CPUs: 1, MemMiB: 2048}); err != nil {
 		t.Errorf("Judge of nodes whose memory is not configured = %v, want nil", err)
