@@ -128,6 +128,12 @@ func (s *Slurm) Submit(ctx context.Context, req launcher.Request) (string, error
 		}
 	}
 	id, err := judgeSbatch(a)
+	var limited *launcher.Limited
+	if errors.As(err, &limited) { // it is asked again and again, with files of another name
+		for name := range o.files(req) {
+			os.Remove(req.LogDir + "/" + name)
+		}
+	}
 	if launcher.IsRefused(err) { // perhaps the cluster's limits are others now
 		s.forget()
 	}

@@ -130,13 +130,17 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 	} else if err := d.barrenCheck(key); err != nil {
 		return err
 	}
-	halved := 0
-	if last := t.last(key); last != nil && last.Answer != nil && last.Answer.Limited && last.Intent.Workers > 1 && last.Intent.Workers <= n {
-		// The scheduler took so long to say no that there was no time for less.
-		n, halved = last.Intent.Workers/2, last.Intent.Halved+1
+	halved, try := 0, n
+	if last := t.last(key); last != nil && last.Answer != nil && last.Answer.Limited {
+		switch {
+		case last.Intent.Workers == 1: // there was no room at all: a round that begins with all would be many questions, of one answer
+			try = 1
+		case last.Intent.Workers <= n: // the scheduler took so long to say no that there was no time for less
+			n, halved = last.Intent.Workers/2, last.Intent.Halved+1
+		}
 	}
 	for n > 0 {
-		k := min(n, most)
+		k := min(n, most, try)
 		begin := time.Now()
 		limited, err := t.submit(ctx, key, o, k, halved)
 		switch {
@@ -146,7 +150,7 @@ func (t *topUp) group(ctx context.Context, key string, o opened) error {
 		case err != nil:
 			return err
 		case !limited:
-			n -= k
+			n, try = n-k, 2*k
 			t.alive[key] += k
 			t.used[o.Launcher] += float64(k) / float64(fit)
 			machine.users += k

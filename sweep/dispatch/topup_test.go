@@ -82,6 +82,23 @@ func TestLimited(t *testing.T) {
 	}
 }
 
+// A queue that had no room for one worker is asked for one, and for twice as many
+// each time that it takes them.
+func TestLimitedToNothing(t *testing.T) {
+	limits(t, 500*time.Millisecond)
+	f, s := newFixture(t), newScheduler()
+	f.publish(fmt.Sprintf(onScheduler, 40), results.KindPlan)
+	other := launcher.Worker{Job: "9", Key: "someone", State: launcher.Running}
+	s.rows, s.limit = []launcher.Worker{other}, 1
+	f.step(f.process(s))
+	f.soon(s, "another round", func(*Outcome) bool { return len(s.asked) > 4 })
+	s.limit = 5
+	f.soon(s, "workers", func(o *Outcome) bool { return o.Started > 0 })
+	if got, want := s.workers(), []int{10, 5, 2, 1, 1, 1, 2, 4, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("asked for %v, want %v", got, want)
+	}
+}
+
 func TestLimitedRounds(t *testing.T) {
 	sub := func(number, halved int, accepted, limited bool) *results.Submission {
 		return &results.Submission{Number: number, Intent: &results.Intent{Group: "slurm", Halved: halved}, Answer: &results.Answer{Accepted: accepted, Limited: limited}}
