@@ -97,9 +97,13 @@ type Worker struct {
 	Reason string // the machine's words: why it waits, why it ended
 	Stuck  bool   // pending, and will never start by itself
 	Paused bool   // running, and stands still until the machine lets it go on
-	Host   string
-	PID    int // local backends only
-	End    End // valid when Ended
+	// Leaving: counted as running, and its program has ended or is being ended. The
+	// machine cleans up after it, which may take hours, and does not say yet how it
+	// ended.
+	Leaving bool
+	Host    string
+	PID     int // local backends only
+	End     End // valid when Ended
 }
 
 // Alive reports whether the machine says that the worker waits or runs.

@@ -80,7 +80,7 @@ func TestParseQueueLine(t *testing.T) {
 		{"SIGNALING", "0", "n1", "None", running, ""},
 		{"RESIZING", "0", "n1", "None", running, ""},
 		{"STAGE_OUT", "0", "n1", "None", running, ""},
-		{"COMPLETING", "1792", "n1", "None", running, ""},
+		{"COMPLETING", "1792", "n1", "None", launcher.Worker{State: launcher.Running, Leaving: true}, "cleaned up"},
 		{"STOPPED", "0", "n1", "None", paused, "stopped"},
 		{"SUSPENDED", "0", "n1", "None", paused, "suspended"},
 		{"EXPEDITING", "0", "n1", "None", running, "EXPEDITING"},

@@ -12,6 +12,7 @@ type stage struct {
 	state  launcher.State
 	stuck  bool
 	paused bool
+	leaves bool
 	words  string // for the reader, where the scheduler gives no reason
 }
 
@@ -32,7 +33,7 @@ var stages = map[string]stage{
 	"SIGNALING":  {state: launcher.Running, words: "being signalled"},
 	"RESIZING":   {state: launcher.Running, words: "changing its size"},
 	"STAGE_OUT":  {state: launcher.Running, words: "staging out files"},
-	"COMPLETING": {state: launcher.Running, words: "ending: its node is being cleaned up"}, // no end yet
+	"COMPLETING": {state: launcher.Running, leaves: true, words: "ending: its node is being cleaned up"}, // no end yet
 	"STOPPED":    {state: launcher.Running, paused: true, words: "stopped, with its CPUs kept"},
 	"SUSPENDED":  {state: launcher.Running, paused: true, words: "suspended by the scheduler"},
 
@@ -58,7 +59,7 @@ func (r row) worker() launcher.Worker {
 	if !known {
 		st = stage{state: launcher.Running, words: "state " + r.state}
 	}
-	w := launcher.Worker{Job: r.job, Key: r.name, Index: r.index, State: st.state, Stuck: st.stuck, Paused: st.paused, Reason: st.words, Host: r.node}
+	w := launcher.Worker{Job: r.job, Key: r.name, Index: r.index, State: st.state, Stuck: st.stuck, Paused: st.paused, Leaving: st.leaves, Reason: st.words, Host: r.node}
 	switch st.state {
 	case launcher.Pending:
 		w.Host = ""

@@ -15,14 +15,31 @@ import (
 // workers is what the launchers say, by submission key.
 type workers map[string][]launcher.Worker
 
-func (w workers) alive(key string) int {
+// listed reports whether a machine lists workers of a submission that may still
+// write, whatever they are worth.
+func (w workers) listed(key string) bool {
+	return slices.ContainsFunc(w[key], func(x launcher.Worker) bool { return x.Alive() })
+}
+
+// alive returns how many workers of a submission hold work or may take some.
+func (d *Dispatcher) alive(key string, jobs workers) int {
 	n := 0
-	for _, x := range w[key] {
-		if x.Alive() {
+	for i := range jobs[key] {
+		if d.counts(&jobs[key][i]) {
 			n++
 		}
 	}
 	return n
+}
+
+// counts reports whether a worker holds work or may take some. One that leaves
+// takes none any more, and may be listed for hours where an epilog hangs; what it
+// holds is its own until it is buried.
+func (d *Dispatcher) counts(w *launcher.Worker) bool {
+	if !w.Alive() || !w.Leaving {
+		return w.Alive()
+	}
+	return slices.ContainsFunc(d.Snapshot.OpenClaims(), func(c results.OpenClaim) bool { return c.Holder.Key == w.Key && c.Holder.Index == w.Index })
 }
 
 // place tells the workers of a submission apart.
@@ -241,7 +258,7 @@ func (d *Dispatcher) ask(ctx context.Context, p *launcher.Polite, subs []*result
 	alive, running := 0, 0
 	claimers := d.Snapshot.Claimers()
 	for _, w := range list {
-		if ours[w.Key] && w.Alive() {
+		if ours[w.Key] && w.Alive() && !w.Leaving {
 			alive++
 			// Those that were submitted since have begun if one of them did.
 			if w.State == launcher.Running || w.Reason == launcher.JustSubmitted && claimers[w.Key] != nil {

@@ -197,7 +197,7 @@ func (d *Dispatcher) hasLeft(sub *results.Submission, age time.Duration) bool {
 func (d *Dispatcher) unseen(sub *results.Submission, jobs workers) int {
 	in, q := sub.Intent, d.seen.Queue(sub.Intent.Key)
 	switch {
-	case sub.Answer != nil && !sub.Answer.Accepted, jobs.alive(in.Key) > 0, q != nil && q.Gone:
+	case sub.Answer != nil && !sub.Answer.Accepted, jobs.listed(in.Key), q != nil && q.Gone:
 		return 0
 	case d.machineOf(sub) == nil && (sub.Answer != nil || !mayExist(sub)): // a pool knows all its workers
 		return 0

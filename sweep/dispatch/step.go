@@ -180,9 +180,9 @@ func (d *Dispatcher) count(subs []*results.Submission, jobs workers, out *Outcom
 		if sub.Intent == nil {
 			continue
 		}
-		out.Workers += jobs.alive(sub.Intent.Key)
+		out.Workers += d.alive(sub.Intent.Key, jobs)
 		for _, w := range jobs[sub.Intent.Key] {
-			if w.Alive() && !slices.Contains(out.Jobs, w.Job) {
+			if d.counts(&w) && !slices.Contains(out.Jobs, w.Job) {
 				out.Jobs = append(out.Jobs, w.Job)
 			}
 		}

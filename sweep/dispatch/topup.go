@@ -31,7 +31,7 @@ func (d *Dispatcher) topUp(ctx context.Context, subs []*results.Submission, jobs
 			continue
 		}
 		unseen := d.unseen(sub, jobs) // may exist, may not: counts as if it did
-		n := jobs.alive(sub.Intent.Key) + unseen
+		n := d.alive(sub.Intent.Key, jobs) + unseen
 		ours[sub.Intent.Key] = n > 0
 		t.alive[sub.Intent.Group] += n
 		if m := d.machineOf(sub); m != nil {
