@@ -45,6 +45,9 @@ type Request struct {
 	Resources Resources
 	Options   map[string]any // the backend's own keys of the launcher's config
 	Avoid     []string       // nodes, as Worker.Host names them, not to use if the machine can choose
+	// Inherited is what an [Inheritor] said in another process, whose environment the
+	// workers are to find instead of this one's; nil: this one's.
+	Inherited []string
 }
 
 // Variables that every backend sets in the environment of its workers.
@@ -207,6 +210,15 @@ type Withdrawer interface {
 	// Withdraw makes the machine forget the workers of these jobs that have not
 	// started yet, and leaves the others alone.
 	Withdraw(ctx context.Context, ids ...string) error
+}
+
+// Inheritor is implemented by launchers whose workers inherit part of the
+// environment of the process that submits.
+type Inheritor interface {
+	// Inherited returns, as NAME=value in order, what decides in the environment of
+	// this process which programs, libraries and modules its workers find. It can be
+	// stored: nothing that looks like a secret is among it.
+	Inherited() []string
 }
 
 // Counter is implemented by launchers that count what they ask of a machine

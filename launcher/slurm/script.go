@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,57 +193,6 @@ func warnSeconds(warn, limit time.Duration) int {
 		warn = DefaultWarn
 	}
 	return max(1, int(min(warn, limit/4).Seconds()))
-}
-
-// passedOn are the variables that workers inherit from the shell of whoever
-// submits. sbatch sends its whole environment along (--export=ALL; with a list
-// Slurm 22.05 would start a login shell for each task), so this list is what
-// decides. CUDA_VISIBLE_DEVICES and TMPDIR are a machine's own and not on it.
-var passedOn = []string{
-	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TERM",
-	"LD_LIBRARY_PATH", "LIBRARY_PATH", "MODULEPATH", "MODULESHOME", "LMOD_*", "LOADEDMODULES", "_LMFILES_",
-	"CONDA_*", "MAMBA_*", "VIRTUAL_ENV", "PYTHON*", "R_LIBS*", "JULIA_*", "OMP_*", "MKL_*", "OPENBLAS_*",
-	"CUDA_HOME", "CUDA_PATH", "HF_HOME", "XDG_CACHE_HOME", "WANDB_*", "ORCH_*",
-	"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
-	"APPTAINER_*", "SINGULARITY_*",
-}
-
-func matches(name string, patterns []string) bool {
-	for _, p := range patterns {
-		if prefix, wild := strings.CutSuffix(p, "*"); name == p || wild && strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// environment is sbatch's environment, which the workers inherit.
-func (o Options) environment(req launcher.Request) []string {
-	vars := map[string]string{}
-	for _, kv := range os.Environ() {
-		name, value, _ := strings.Cut(kv, "=")
-		if slices.Contains(connects, name) || !spoils(name) && (matches(name, passedOn) || matches(name, o.Env)) {
-			vars[name] = value
-		}
-	}
-	for _, kv := range req.Env {
-		name, value, _ := strings.Cut(kv, "=")
-		vars[name] = value
-	}
-	if v := vars["LC_ALL"]; v != "" {
-		vars["ORCH_USER_LC_ALL"] = v
-	}
-	vars["LC_ALL"] = "C"
-	delete(vars, launcher.EnvIndex)
-	for _, name := range []string{launcher.EnvKey, launcher.EnvJob, launcher.EnvNode, launcher.EnvSpent} {
-		delete(vars, name)
-	}
-	env := make([]string, 0, len(vars))
-	for name, value := range vars {
-		env = append(env, name+"="+value)
-	}
-	slices.Sort(env)
-	return env
 }
 
 // Preview implements [launcher.Previewer]: the command and the files.

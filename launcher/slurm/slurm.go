@@ -75,6 +75,7 @@ var (
 	_ launcher.Bounder    = (*Slurm)(nil)
 	_ launcher.Withdrawer = (*Slurm)(nil)
 	_ launcher.Counter    = (*Slurm)(nil)
+	_ launcher.Inheritor  = (*Slurm)(nil)
 )
 
 // Open returns a launcher for the cluster that Slurm's commands on this machine

@@ -26,6 +26,7 @@ type scheduler struct {
 	perJob  int
 	perUser int
 	fit     int
+	env     []string // of this process
 
 	asked     []launcher.Request
 	withdrawn []string
@@ -43,6 +44,7 @@ func (s *scheduler) Jobs(context.Context) ([]launcher.Worker, error) {
 func (s *scheduler) Cancel(context.Context, ...string) error { return nil }
 func (s *scheduler) Fit(launcher.Resources) (int, bool)      { return s.fit, true }
 func (s *scheduler) Bounds() (int, int)                      { return s.perJob, s.perUser }
+func (s *scheduler) Inherited() []string                     { return s.env }
 func (s *scheduler) Machine() string                         { return "test" }
 func (s *scheduler) Withdraw(_ context.Context, ids ...string) error {
 	s.withdrawn = append(s.withdrawn, ids...)

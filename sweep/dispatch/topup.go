@@ -297,13 +297,17 @@ func (t *topUp) submit(ctx context.Context, key string, o opened, n, halved int)
 	if _, bounded := launcher.As[launcher.Bounder](o.Launcher); bounded {
 		in.Avoid = t.nodes(key)
 	}
+	inherited := d.inherited(o, spec.Backend, t.subs)
+	if d.Insist {
+		in.Env = inherited
+	}
 	sub, err := d.Sweep.Submit(last, in)
 	if err != nil {
 		d.unasked[in.Key] = true // the intent may be in the tree all the same
 		return false, err
 	}
 	t.subs = append(t.subs, sub)
-	job, err := o.Submit(ctx, launcher.Request{Key: in.Key, Workers: n, Argv: argv, Env: env, Avoid: in.Avoid,
+	job, err := o.Submit(ctx, launcher.Request{Key: in.Key, Workers: n, Argv: argv, Env: env, Avoid: in.Avoid, Inherited: inherited,
 		Dir: d.Sweep.Path(), LogDir: sub.Dir(), Resources: spec.Resources(), Options: spec.Options})
 	var limited *launcher.Limited
 	switch {

@@ -23,6 +23,7 @@
 //	  plans/<n>/changes.diff        what git diff said then; may be missing
 //	  code/<hash>/                  copy of a working tree that programs start in, see [Sweep.KeepCode]
 //	  subs/<n>/intent.json          what a Step was about to ask of a launcher; the folder gets its name with it
+//	                                (its member env: what later workers inherit, NAME=value; no secrets)
 //	  subs/<n>/answer.json          published: what became of it
 //	  subs/<n>/...                  scripts and logs of the job
 //	  followers/<n>/                the same for jobs that make a Step when the workers have ended

@@ -49,6 +49,7 @@ type Intent struct {
 	Avoid    []string       `json:"avoid,omitempty"`  // nodes left out, since workers failed there
 	Halved   int            `json:"halved,omitempty"` // how many requests for twice as many were just turned down
 	Epoch    int            `json:"epoch,omitempty"`  // orders about the whole sweep there were then
+	Env      []string       `json:"env,omitempty"`    // NAME=value: what workers are to inherit; of a request that a person made
 	By       Holder         `json:"by"`
 	Time     time.Time      `json:"time"`
 }
