@@ -19,6 +19,7 @@ import (
 //	report_partition = "cpu"       # for the job of submit --report, which needs no GPU
 //	constraint = "a100"            exclude = ["n3"]       nodelist = "n[1-4]"
 //	reservation = "course"         gres = "shard:1"       gpu_type = "a100"
+//	mem_as = "cpu"                 # "node" (--mem), "cpu" (--mem-per-cpu) or "none", where the cluster wants it so
 //	comment = "anyone can read this"
 //	setup = ["module load cuda", "source ~/venv/bin/activate"]
 //	wrap  = ["apptainer", "exec", "--nv", "image.sif"]
@@ -67,6 +68,14 @@ var options = []option{
 	{"constraint", form(constraintForm, func(o *Options) *string { return &o.Constraint })},
 	{"exclude", hosts(func(o *Options) *string { return &o.Exclude })},
 	{"nodelist", hosts(func(o *Options) *string { return &o.NodeList })},
+	{"mem_as", func(o *Options, v any) error {
+		s, ok := v.(string)
+		if !ok || !slices.Contains([]string{"", memNode, memCPU, memNone}, s) {
+			return fmt.Errorf(`is %v, want "node" (--mem), "cpu" (--mem-per-cpu) or "none"`, v)
+		}
+		o.MemAs = s
+		return nil
+	}},
 	{"gres", word(func(o *Options) *string { return &o.Gres })},
 	{"comment", func(o *Options, v any) error {
 		s, ok := v.(string)
@@ -239,7 +248,7 @@ func list(v any) ([]string, error) {
 var taken = map[string]string{
 	"partition": "partition", "account": "account", "qos": "qos", "reservation": "reservation", "constraint": "constraint",
 	"exclude": "exclude", "nodelist": "nodelist", "gres": "gres", "gpus": "gpus", "gpus-per-node": "gpus", "gpus-per-task": "gpus",
-	"mem": "mem", "mem-per-cpu": "mem", "mem-per-gpu": "mem", "time": "time", "cpus-per-task": "cpus", "nodes": "nodes", "ntasks": "tasks",
+	"mem": "mem", "mem-per-cpu": "mem_as", "mem-per-gpu": "mem", "time": "time", "cpus-per-task": "cpus", "nodes": "nodes", "ntasks": "tasks",
 	"signal": "warn", "array": "workers", "export": "env", "export-file": "env", "get-user-env": "setup",
 	"job-name": "", "output": "", "error": "", "input": "", "chdir": "", "workdir": "", "parsable": "", "requeue": "", "no-requeue": "",
 	"open-mode": "", "wrap": "", "wait": "", "test-only": "", "quiet": "", "verbose": "", "help": "", "usage": "", "version": "",

@@ -125,10 +125,9 @@ func (p Partition) wastes(spec launcher.Spec) bool {
 }
 
 // hardware finds a kind of node that can hold a worker, or says what the
-// largest lack. CPUs of a worker of several nodes are spread over them.
+// largest lack.
 func (p Partition) hardware(spec launcher.Spec) error {
-	nodes, tasks := max(1, spec.Nodes), max(1, spec.Tasks)
-	cpus := max(1, spec.CPUs) * ((tasks + nodes - 1) / nodes)
+	cpus := nodeCPUs(spec.CPUs, spec.Nodes, spec.Tasks)
 	kind, _ := spec.Options["gpu_type"].(string)
 	var most NodeKind
 	for _, n := range p.Nodes {

@@ -25,6 +25,10 @@ func TestOptions(t *testing.T) {
 		{"partition", "-x", "no name"},
 		{"account", "a\n#SBATCH --hold", "no name"},
 		{"constraint", "a;b", "no name"},
+		{"mem_as", "gpu", `want "node"`},
+		{"mem_as", 1, `want "node"`},
+		{"mem_as", "cpu", ""},
+		{"extra", []any{"--mem-per-cpu=1G"}, "launcher.mem_as"},
 		{"exclude", []any{"n1", 2}, "list of strings"},
 		{"nodelist", []any{"n1", "--hold"}, ""},
 		{"nodelist", []any{"--hold"}, "no name"},
@@ -76,6 +80,35 @@ func TestOptions(t *testing.T) {
 	_, errs = launcher.Registry{Backend}.ParseSpec(map[string]any{"backend": "slurm", "partitoin": "x"})
 	if len(errs) != 1 || !strings.Contains(errs[0].Error(), `did you mean "partition"?`) {
 		t.Errorf("got %v, want a hint at partition", errs)
+	}
+}
+
+// Memory is asked for as the cluster wants it: for a node, for each CPU, not at all.
+func TestMemAs(t *testing.T) {
+	for _, x := range []struct {
+		as    string
+		res   launcher.Resources
+		want  string
+		never []string
+	}{
+		{"", launcher.Resources{MemMiB: 1000, CPUs: 3}, "--mem=1000M", []string{"--mem-per"}},
+		{"node", launcher.Resources{MemMiB: 1000, CPUs: 3}, "--mem=1000M", []string{"--mem-per"}},
+		{"cpu", launcher.Resources{MemMiB: 1000, CPUs: 3}, "--mem-per-cpu=334M", []string{"--mem="}},
+		{"cpu", launcher.Resources{MemMiB: 1000}, "--mem-per-cpu=1000M", []string{"--mem="}},
+		{"cpu", launcher.Resources{MemMiB: 1000, CPUs: 2, Nodes: 2, Tasks: 4}, "--mem-per-cpu=250M", []string{"--mem="}},
+		{"cpu", launcher.Resources{CPUs: 3}, "", []string{"--mem"}},
+		{"none", launcher.Resources{MemMiB: 1000, CPUs: 3}, "", []string{"--mem"}},
+	} {
+		x.res.Time = time.Hour
+		args := (Options{MemAs: x.as}).sbatchArgs(launcher.Request{Key: "k", Workers: 1, LogDir: "/l", Resources: x.res}, true)
+		if x.want != "" && !slices.Contains(args, x.want) {
+			t.Errorf("mem_as %q of %+v: %q, want %s among it", x.as, x.res, args, x.want)
+		}
+		for _, n := range x.never {
+			if slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, n) }) {
+				t.Errorf("mem_as %q of %+v: %q, want no %s", x.as, x.res, args, n)
+			}
+		}
 	}
 }
 

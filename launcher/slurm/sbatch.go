@@ -34,6 +34,9 @@ const tooMuchMem = "Memory specification can not be satisfied"
 
 // no are refusals. The texts are those of Slurm 20.11 to 25.05.
 var no = []saying{
+	// In the words of sites, which make no job of it (job_submit plug-ins).
+	{"mem-per-cpu", `set launcher.mem_as = "cpu" if memory is to be asked for by CPU, "none" if not at all`},
+	{"memory parameters", `set launcher.mem_as = "none": the cluster decides itself how much memory a job has`},
 	{"invalid partition specified", "set launcher.partition to one that `sinfo -s` lists"},
 	{"Invalid partition name specified", "set launcher.partition to one that `sinfo -s` lists"},
 	{"No partition specified or system default partition", "this cluster has no default partition: set launcher.partition to one that `sinfo -s` lists"},

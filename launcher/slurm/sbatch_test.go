@@ -68,6 +68,8 @@ func TestJudgeSbatch(t *testing.T) {
 		{name: "too many CPUs", code: 1, stderr: failed + "More processors requested than permitted\n", want: "refused", advice: "launcher.threads"},
 		{name: "memory of a partition", code: 1, stderr: failed + "Memory required by task is not available\n", want: "refused", advice: "launcher.mem"},
 		{name: "CPUs per job", code: 1, stderr: "sbatch: error: QOSMaxCpuPerJobLimit\n" + failed + "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n", want: "refused", advice: "launcher.cpus"},
+		{name: "memory by CPU", code: 1, stderr: "sbatch: error: lua: Requesting memory by node is not supported. Use --mem-per-cpu.\n" + failed + "Memory specification can not be satisfied\n", want: "refused", advice: `mem_as = "cpu"`},
+		{name: "no memory, please", code: 1, stderr: "sbatch: error: You cannot submit a job requesting memory parameters\n" + failed + "Unspecified error\n", want: "refused", advice: `mem_as = "none"`},
 		{name: "partition", code: 1, stderr: "sbatch: error: invalid partition specified: nope\n" + failed + "Invalid partition name specified\n", want: "refused", advice: "sinfo -s"},
 		{name: "array", code: 1, stderr: failed + "Invalid job array specification\n", want: "refused", advice: "MaxArraySize"},
 		{name: "memory", code: 1, stderr: "sbatch: error: Memory specification can not be satisfied\n" + failed + "Requested node configuration is not available\n", want: "refused", advice: "launcher.mem"},

@@ -139,7 +139,12 @@ func (o Options) sbatchArgs(req launcher.Request, arrays bool) []string {
 		"--chdir="+req.LogDir, "--output="+output,
 		"--nodes="+strconv.Itoa(max(1, r.Nodes)), "--ntasks="+strconv.Itoa(max(1, r.Tasks)),
 		"--cpus-per-task="+strconv.Itoa(max(1, r.CPUs)))
-	if r.MemMiB > 0 {
+	switch {
+	case r.MemMiB <= 0 || o.MemAs == memNone:
+	case o.MemAs == memCPU:
+		n := nodeCPUs(r.CPUs, r.Nodes, r.Tasks)
+		args = append(args, "--mem-per-cpu="+strconv.Itoa((r.MemMiB+n-1)/n)+"M")
+	default:
 		args = append(args, "--mem="+strconv.Itoa(r.MemMiB)+"M")
 	}
 	args = append(args,
@@ -164,6 +169,13 @@ func (o Options) sbatchArgs(req launcher.Request, arrays bool) []string {
 	// From the folder where the job starts, so that nothing but the script's
 	// own path depends on what the folder is called.
 	return append(args, req.LogDir+"/"+req.Key+".sh")
+}
+
+// nodeCPUs is how many CPUs a worker has on each of its nodes: those of its tasks,
+// which are spread over them.
+func nodeCPUs(cpus, nodes, tasks int) int {
+	nodes, tasks = max(1, nodes), max(1, tasks)
+	return max(1, cpus) * ((tasks + nodes - 1) / nodes)
 }
 
 func gres(o Options, gpus int) string {

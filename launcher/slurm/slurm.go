@@ -31,6 +31,7 @@ type Options struct {
 	NodeList    string // nodes to use
 	Gres        string // beside the GPUs
 	GPUType     string // as in --gres=gpu:TYPE:N
+	MemAs       string // how memory is asked for: "node" or "", "cpu", "none"
 	Comment     string // which every user of the cluster can read
 
 	Setup []string // lines of shell before the worker: modules, conda, venv
@@ -45,6 +46,14 @@ type Options struct {
 	Bin        string        // folder of Slurm's commands; "": on PATH
 	StateDir   string        // where the cluster's limits are remembered for a day; "": nowhere
 }
+
+// Values of Options.MemAs: the memory of a node, of each CPU, and none, as some
+// clusters derive it from CPUs or GPUs and take no job that asks for it.
+const (
+	memNode = "node"
+	memCPU  = "cpu"
+	memNone = "none"
+)
 
 // Defaults of Options.
 const (
