@@ -118,7 +118,10 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 			fmt.Fprintf(p.stdout, "no more workers asked for; orch status %s says what runs and waits, and why\n", s.Name)
 		}
 		if p.tellStopped(s, out) && out.Left == 0 {
-			return errors.Join(quiet(exitSomeFailed), err)
+			if err != nil {
+				return err
+			}
+			return quiet(exitSomeFailed)
 		}
 		if c.Bool("report") && out.Left > 0 {
 			return errors.Join(err, p.followSweep(s, sn, out))
