@@ -191,8 +191,8 @@ func (sn *Snapshot) checkCounts(harm harmful) {
 			planned++
 		}
 		result := false
-		for t, try := range r.Tries {
-			if t == r.Epoch {
+		for _, try := range r.Tries {
+			if try.Segment.Kind == KindRerun { // each of them asks for a result anew
 				result = false
 			}
 			ends := 0

@@ -11,6 +11,13 @@ import (
 func finished(t *testing.T) *Sweep {
 	t.Helper()
 	s := newSweep(t, 6, 1, false)
+	finish(t, s)
+	return s
+}
+
+// finish lets one worker do everything that is left.
+func finish(t *testing.T, s *Sweep) {
+	t.Helper()
 	b, j := openBoard(t, s), openJournal(t, s)
 	for {
 		h, err := b.Claim(func() (*Journal, error) { return j, nil })
@@ -18,7 +25,7 @@ func finished(t *testing.T) *Sweep {
 			t.Fatal(err)
 		}
 		if h == nil {
-			return s
+			return
 		}
 		for _, r := range h.Runs {
 			do(t, j, h, r, Done)
@@ -43,6 +50,25 @@ func check(t *testing.T, s *Sweep) []Finding {
 
 func TestCheckOfASoundTree(t *testing.T) {
 	if f := check(t, finished(t)); len(f) != 0 {
+		t.Errorf("Check = %v, want nothing", f)
+	}
+}
+
+// Every rerun asks for a result anew, not only the newest.
+func TestCheckAfterReruns(t *testing.T) {
+	s := finished(t)
+	for n := range 2 {
+		h := testHeader(1, false)
+		h.Kind = KindRerun
+		if _, err := s.Publish(h, testRuns(6, 0), nil, n+1); err != nil {
+			t.Fatal(err)
+		}
+		finish(t, s)
+	}
+	if c := counts(t, s); c.Done != 6 {
+		t.Errorf("counts = %+v, want 6 done", c)
+	}
+	if f := check(t, s); len(f) != 0 {
 		t.Errorf("Check = %v, want nothing", f)
 	}
 }
