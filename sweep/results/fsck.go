@@ -127,13 +127,14 @@ func (s *Sweep) Check() ([]Finding, error) {
 			harm(OneHolder, "claims/"+full, "records, a fence or a seal of a generation that nobody claimed")
 		}
 		if gen > 0 && g.claimed {
-			if before := sn.gens[genName(block, gen-1)]; before == nil || before.seal == nil {
+			before := genName(block, gen-1)
+			if g := sn.gens[before]; g == nil || g.seal == nil && sn.early[before] == nil {
 				harm(OneHolder, "claims/"+full, "claimed although generation %d is not sealed", gen-1)
 			}
 		}
 		seal, wait := g.seal, ""
-		if seal == nil {
-			seal, wait = sn.early[full], "; where files are cached this may be so for a while after another host has written it: check again"
+		if early := sn.early[full]; seal == nil && early != nil && early.again {
+			seal, wait = early.Seal, "; where files are cached this may be so for a while after another host has written it: check again"
 		}
 		if seal == nil {
 			continue

@@ -25,11 +25,17 @@ type Snapshot struct {
 	perFile  map[string]int // how many problems are listed
 	states   []RunState     // what Derive returned, nil after a change
 
-	// early are the seals that count more of a journal than can be seen, by
-	// generation. Where files are cached a journal may be seen shorter than it
-	// is: such a seal is not there yet, until the caches have had their time.
-	early map[string]*Seal
+	// early are the seals that count more of a journal than was seen, by
+	// generation. Such a seal is not there yet, until the journals were read
+	// again: they are read before the seals. Where files are cached a journal may
+	// still be seen shorter than it is, until the caches have had their time.
+	early map[string]*earlySeal
 	cache patience
+}
+
+type earlySeal struct {
+	*Seal
+	again bool // the journals were read since it was first seen, and are short still
 }
 
 type journalState struct {
@@ -45,7 +51,7 @@ type journalState struct {
 func (s *Sweep) Snapshot() (*Snapshot, error) {
 	sn := &Snapshot{sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
 		latest: map[string]int{}, bad: map[string]bool{}, perFile: map[string]int{},
-		early: map[string]*Seal{}, cache: newPatience(s.tree)}
+		early: map[string]*earlySeal{}, cache: newPatience(s.tree)}
 	// The plan and the journals need nothing of each other until both are read.
 	planned := make(chan error, 1)
 	go func() {
@@ -260,10 +266,15 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 				if err := sn.tolerate(err, "claims/"+full+sealSuffix); err != nil {
 					return changed, err
 				}
-				switch {
+				switch early := sn.early[full]; {
 				case seal == nil:
-				case sn.short(seal) && sn.cache.young(full):
-					sn.early[full] = seal
+				case early == nil && sn.short(seal):
+					// The journals were read before the claims were listed, and
+					// may have grown and been sealed in between, on any file system.
+					sn.cache.young(full)
+					sn.early[full] = &earlySeal{Seal: seal}
+				case early != nil && sn.short(seal) && sn.cache.young(full):
+					early.again = true
 				default:
 					g.seal, changed = seal, true
 					delete(sn.early, full)

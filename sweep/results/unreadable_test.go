@@ -108,3 +108,54 @@ func TestSealBeforeItsJournal(t *testing.T) {
 		}
 	}
 }
+
+// A holder that ends a run and seals while a reader is between the journals and
+// the claims has lost nothing, also where no file is cached.
+func TestSealAfterItsJournalWasRead(t *testing.T) {
+	s := newSweep(t, 3, 1, true)
+	s.tree.DirCache = 0
+	b, j := openBoard(t, s), openJournal(t, s)
+	sn, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(f func() (bool, error)) {
+		t.Helper()
+		if _, err := f(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := func() {
+		t.Helper()
+		h := mustClaim(t, b, j)
+		do(t, j, h, h.Runs[0], Done)
+		if _, err := j.Seal(h.Block, h.Gen, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(done int) {
+		t.Helper()
+		sn.states = nil
+		if c := Count(sn.Derive()); c.Done != done || c.Failed != 0 {
+			t.Errorf("counts = %+v, want %d done and none failed", c, done)
+		}
+	}
+	read(sn.readJournals)
+	end()
+	read(sn.readClaims)
+	want(0)
+	read(sn.readJournals) // as in readAgain, and it happens once more
+	end()
+	read(sn.readClaims)
+	want(1)
+	for full, early := range sn.early {
+		if early.again {
+			t.Errorf("%s is called short although no journal was read since it was seen", full)
+		}
+	}
+	read(sn.readAgain)
+	want(2)
+	if len(sn.early) != 0 {
+		t.Errorf("early = %v once the journals were read, want none", sn.early)
+	}
+}
