@@ -88,7 +88,7 @@ func (s *Sweep) Check() ([]Finding, error) {
 	}
 	for _, p := range sn.Problems {
 		f := Finding{File: p.File, Offset: p.Offset, Text: p.Text}
-		if strings.Contains(p.Text, "did not make") {
+		if p.Text == foreign {
 			found = append(found, f)
 			continue
 		}
@@ -226,6 +226,8 @@ func (s *Sweep) checkSubmissions(found *[]Finding) error {
 	for _, sub := range subs {
 		file := fmt.Sprintf("subs/%d", sub.Number)
 		switch {
+		case sub.foreign:
+			*found = append(*found, Finding{File: file, Text: foreign})
 		case sub.Damaged != nil:
 			*found = append(*found, Finding{File: file, Text: sub.Damaged.Error(), Breaks: SubmissionsKnown})
 		case sub.Intent == nil:
@@ -260,8 +262,12 @@ func (s *Sweep) checkFolders(found *[]Finding) error {
 		}
 		slices.Sort(names)
 		for _, n := range names {
-			if strings.HasPrefix(n, tempPrefix) {
+			_, numbered := subNumber(n)
+			switch {
+			case strings.HasPrefix(n, tempPrefix):
 				*found = append(*found, Finding{File: path.Join(folder, n), Text: "a temporary file that a crash left behind; it can be deleted"})
+			case folder == subsFolder && !numbered && n[0] != '.':
+				*found = append(*found, Finding{File: path.Join(folder, n), Text: foreign})
 			}
 		}
 	}

@@ -292,3 +292,79 @@ func TestDamageStopsNobody(t *testing.T) {
 		t.Errorf("submissions %+v, %v; want one without intent, one refused", subs, err)
 	}
 }
+
+// What others leave in the folders is reported and hides nothing.
+func TestForeignEntriesHideNothing(t *testing.T) {
+	plain := func(t *testing.T, path string) {
+		if err := os.WriteFile(path, []byte("mine\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(to string) func(t *testing.T, path string) {
+		return func(t *testing.T, path string) {
+			if err := os.Symlink(to, path); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	folder := func(t *testing.T, path string) {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name, file string
+		make       func(t *testing.T, path string)
+		harm       bool // it stands where an order would
+	}{
+		{"a file", "orders/README", plain, false},
+		{"a copy of an order", "orders/sweep.1.bak", plain, false},
+		{"a link loop", "orders/README", link("README"), false},
+		{"a link leading outside", "orders/notes", link("../../../.."), false},
+		{"a link loop with an order's name", "orders/sweep.2", link("sweep.2"), true},
+		{"a link leading outside with an order's name", "orders/sweep.2", link("../../../.."), true},
+		{"a folder with an order's name", "orders/sweep.2", folder, true},
+		{"a file among submissions", "subs/README", plain, false},
+		{"a file with a submission's name", "subs/2", plain, false},
+		{"a link loop with a submission's name", "subs/2", link("2"), false},
+		{"a folder that looks like a number", "subs/02", folder, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := finished(t)
+			if err := s.Give(ActionHold, "", "", "test"); err != nil {
+				t.Fatal(err)
+			}
+			sub, err := s.Submit(0, Intent{Key: "k", Workers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sub.Record(Answer{Accepted: true}); err != nil {
+				t.Fatal(err)
+			}
+			c.make(t, filepath.Join(s.Path(), c.file))
+			sn, err := s.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := Count(sn.Derive()).Done; n != 6 || !sn.Orders.Stops("any") {
+				t.Errorf("%d runs are done and orders are %v; want 6 and a hold", n, sn.Orders)
+			}
+			if f := check(t, s); len(f) != 1 || f[0].File != c.file || f[0].Harm() != c.harm {
+				t.Errorf("Check = %v, want one finding about %s with harm %v", f, c.file, c.harm)
+			}
+			if err := s.Give(ActionGo, "", "", "test"); err != nil {
+				t.Error(err)
+			}
+			if _, err := sn.Refresh(); err != nil || sn.Orders.Stops("any") {
+				t.Errorf("after a go: orders %v, %v; want none in force", sn.Orders, err)
+			}
+			subs, err := s.Submissions()
+			if err != nil || len(subs) == 0 || subs[0].Answer == nil || !subs[0].Answer.Accepted {
+				t.Fatalf("submissions = %v, %v; want the accepted one among them", subs, err)
+			}
+			if _, err := s.Submit(subs[len(subs)-1].Number, Intent{Key: "l"}); err != nil {
+				t.Errorf("the next submission: %v", err)
+			}
+		})
+	}
+}

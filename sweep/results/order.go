@@ -47,13 +47,15 @@ type Orders struct {
 	read   map[string]*Order // by file name
 	latest map[string]*Order // by subject
 	top    map[string]int    // by subject: the greatest number there is, of damaged ones too
-	bad    []Problem
+	bad    []Problem         // of files that are passed over for good
+	unread []Problem         // of files that may be readable the next time
 }
 
 // next returns the number of a subject's next order.
 func (o *Orders) next(subject string) int { return o.top[subject] + 1 }
 
-// Orders reads the orders that are not in known yet, which may be nil.
+// Orders reads the orders that are not in known yet, which may be nil. A file
+// that is no order, or cannot be read, keeps nobody from the others.
 func (s *Sweep) Orders(known *Orders) (*Orders, error) {
 	names, err := list(s.dir, "orders")
 	if err != nil {
@@ -62,34 +64,48 @@ func (s *Sweep) Orders(known *Orders) (*Orders, error) {
 	if known == nil {
 		known = &Orders{read: map[string]*Order{}, latest: map[string]*Order{}, top: map[string]int{}}
 	}
+	known.unread = nil
 	for _, n := range names {
 		if known.read[n] != nil {
 			continue
 		}
-		if dot := strings.LastIndexByte(n, '.'); dot > 0 {
-			if number, err := strconv.Atoi(n[dot+1:]); err == nil {
-				known.top[n[:dot]] = max(known.top[n[:dot]], number)
-			}
-		}
 		o := new(Order)
-		if err := decodeWhole(s.dir, "orders/"+n, o); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			var damaged *DamagedError
-			if errors.As(err, &damaged) {
-				known.read[n] = o // obeyed by nobody
-				known.bad = append(known.bad, Problem{"orders/" + n, 0, damaged.Why})
-				continue
-			}
-			return known, err
+		subject, number, ok := splitOrder(n)
+		if !ok {
+			known.read[n] = o // obeyed by nobody
+			known.bad = append(known.bad, Problem{"orders/" + n, 0, foreign})
+			continue
 		}
-		known.read[n] = o
-		if old := known.latest[o.Subject]; old == nil || old.Number < o.Number {
-			known.latest[o.Subject] = o
+		known.top[subject] = max(known.top[subject], number)
+		var damaged *DamagedError
+		var newer *NewerError
+		switch err := decodeWhole(s.dir, "orders/"+n, o); {
+		case err == nil:
+			known.read[n] = o
+			if old := known.latest[o.Subject]; old == nil || old.Number < o.Number {
+				known.latest[o.Subject] = o
+			}
+		case errors.Is(err, fs.ErrNotExist):
+		case errors.As(err, &newer):
+			return known, err
+		case errors.As(err, &damaged):
+			known.read[n] = o // obeyed by nobody
+			known.bad = append(known.bad, Problem{"orders/" + n, 0, damaged.Why})
+		default:
+			known.unread = append(known.unread, Problem{"orders/" + n, 0, err.Error()})
 		}
 	}
 	return known, nil
+}
+
+// splitOrder splits an order's file name, <subject>.<number>.
+func splitOrder(name string) (subject string, number int, ok bool) {
+	dot := strings.LastIndexByte(name, '.')
+	if dot <= 0 {
+		return "", 0, false
+	}
+	number, err := strconv.Atoi(name[dot+1:])
+	return name[:dot], number, err == nil && number > 0 && strconv.Itoa(number) == name[dot+1:]
 }
 
 // Give publishes an order about a run, or about the whole sweep if run is

@@ -190,7 +190,7 @@ func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
 			bad(p)
 		}
 		if journalOwner(name) == "" {
-			bad(Problem{file, 0, "orch did not make this file"})
+			bad(Problem{file, 0, foreign})
 			continue
 		}
 		_, err := readChunks(s.dir, file, 0, func(at int64, b []byte) {
@@ -236,6 +236,9 @@ func parseRows(file string, at int64, b []byte) *rows {
 	}, func(at int64) { p.problems = append(p.problems, longRow(file, at)) })
 	return p
 }
+
+// foreign is what readers say of entries whose names or kinds are not orch's.
+const foreign = "orch did not make this file"
 
 // Problem is something wrong with a file of the tree that hides nothing else.
 type Problem struct {

@@ -145,7 +145,7 @@ func (sn *Snapshot) readJournals() (changed bool, err error) {
 	var parts []func() *part // in the order of the journals and their bytes
 	for _, name := range names {
 		if journalOwner(name) == "" {
-			sn.problem(Problem{"journals/" + name, 0, "orch did not make this file"})
+			sn.problem(Problem{"journals/" + name, 0, foreign})
 			continue
 		}
 		js := sn.journals[name]
@@ -245,7 +245,7 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 	}
 	parsed := parseClaimNames(names)
 	for _, n := range parsed.odd {
-		sn.problem(Problem{"claims/" + n, 0, "orch did not make this file"})
+		sn.problem(Problem{"claims/" + n, 0, foreign})
 	}
 	for block, gens := range parsed.gens {
 		for n, st := range gens {
@@ -288,7 +288,7 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 	}
 	for _, full := range fences {
 		if !saneGen(full) {
-			sn.problem(Problem{"fences/" + full, 0, "orch did not make this file"})
+			sn.problem(Problem{"fences/" + full, 0, foreign})
 			continue
 		}
 		if g := sn.generation(full); !g.fenced {
@@ -368,7 +368,7 @@ func (sn *Snapshot) readOrders() (bool, error) {
 	var err error
 	sn.Orders, err = sn.sweep.Orders(sn.Orders)
 	if sn.Orders != nil {
-		for _, p := range sn.Orders.bad {
+		for _, p := range slices.Concat(sn.Orders.bad, sn.Orders.unread) {
 			sn.problem(p)
 		}
 	}

@@ -23,6 +23,7 @@ type Submission struct {
 	// none, or that the answer cannot, which counts as a refusal: if its workers
 	// exist, their launcher knows them.
 	Damaged error
+	foreign bool // it is no folder: nobody asked for anything with it
 	sweep   *Sweep
 	in      string // the folder that the number was taken in
 }
@@ -86,8 +87,8 @@ func (s *Sweep) submissions(folder string) ([]*Submission, error) {
 	}
 	var subs []*Submission
 	for _, n := range names {
-		i, err := strconv.Atoi(n)
-		if err != nil || i < 1 {
+		i, ok := subNumber(n)
+		if !ok {
 			continue
 		}
 		sub := &Submission{Number: i, sweep: s, in: folder}
@@ -98,7 +99,13 @@ func (s *Sweep) submissions(folder string) ([]*Submission, error) {
 			sub.Intent = intent
 		case errors.As(err, &damaged):
 			sub.Damaged = err
-		case !errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist):
+		case s.foreignSub(folder + "/" + n): // its number is taken all the same
+			sub.Damaged, sub.foreign = &DamagedError{folder + "/" + n, foreign}, true
+			sub.Answer = &Answer{How: "damaged", Reason: foreign} // and no workers of it exist
+			subs = append(subs, sub)
+			continue
+		default: // what may have been asked for must not be asked for again
 			return nil, err
 		}
 		switch err := s.readSub(folder+"/"+n, "answer.json", answer); {
@@ -113,6 +120,19 @@ func (s *Sweep) submissions(folder string) ([]*Submission, error) {
 	}
 	slices.SortFunc(subs, func(a, b *Submission) int { return a.Number - b.Number })
 	return subs, nil
+}
+
+// subNumber returns the number of a submission's folder.
+func subNumber(name string) (n int, ok bool) {
+	n, err := strconv.Atoi(name)
+	return n, err == nil && n > 0 && strconv.Itoa(n) == name
+}
+
+// foreignSub reports whether what has a submission's name is no folder: Steps
+// make nothing else.
+func (s *Sweep) foreignSub(name string) bool {
+	st, err := s.dir.Lstat(name)
+	return err == nil && !st.IsDir()
 }
 
 func (s *Sweep) readSub(folder, file string, v any) error {
