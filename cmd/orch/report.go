@@ -122,6 +122,7 @@ func (p *program) report(c *cli.Context) error {
 		return usage("--out wants one sweep; there are %d: name one", len(sweeps))
 	}
 	met, same := true, true
+	var errs []error // of a sweep that hides no other
 	for i, s := range sweeps {
 		if i > 0 {
 			fmt.Fprintln(p.stdout)
@@ -129,7 +130,8 @@ func (p *program) report(c *cli.Context) error {
 		r, ok, err := p.reportOn(s, c.String("out"), chosen, c.Bool("verify"))
 		s.Close()
 		if err != nil {
-			return fmt.Errorf("sweep %s: %w", s.Name, err)
+			errs = append(errs, fmt.Errorf("sweep %s: %w", s.Name, err))
+			continue
 		}
 		same = same && ok
 		if v := r.Verdict; v == nil || v.Outcome != report.Met {
@@ -137,6 +139,8 @@ func (p *program) report(c *cli.Context) error {
 		}
 	}
 	switch {
+	case len(errs) > 0:
+		return errors.Join(errs...)
 	case !same:
 		return quiet(exitFailed)
 	case c.Bool("check") && !met:

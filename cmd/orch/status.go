@@ -69,16 +69,17 @@ func (p *program) status(c *cli.Context) error {
 		if _, err := w.refresh(); err != nil {
 			return err
 		}
-		return p.printStatus(c, w.views, format)
+		return cmp.Or(p.printStatus(c, w.views, format), unreadable(w.views))
 	}
 	views, err := glance(tree, names)
 	if err != nil {
 		return err
 	}
-	return p.printStatus(c, views, format)
+	return cmp.Or(p.printStatus(c, views, format), unreadable(views))
 }
 
-// glance sums up the sweeps, all if none is named. Two at a time are looked at:
+// glance sums up the sweeps, all if none is named: then one that cannot be read
+// hides no other, and says so itself. Two at a time are looked at:
 // while one waits for its files, or is at what only one core can do, another
 // is read. More would only take memory, since a sweep is read on all cores.
 func glance(tree *results.Tree, names []string) ([]*view, error) {
@@ -97,8 +98,12 @@ func glance(tree *results.Tree, names []string) ([]*view, error) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
 				views[i], errs[i] = glanceAt(tree, names[i])
-				if !named && errors.Is(errs[i], results.ErrNoSweep) { // removed meanwhile
+				switch {
+				case named || errs[i] == nil:
+				case removed(tree, names[i]):
 					errs[i] = nil
+				default:
+					views[i], errs[i] = unreadableView(names[i], errs[i]), nil
 				}
 			}
 		})
@@ -114,6 +119,12 @@ func glance(tree *results.Tree, names []string) ([]*view, error) {
 		}
 	}
 	return slices.DeleteFunc(views, func(v *view) bool { return v == nil }), nil
+}
+
+// removed reports whether a sweep that was there is not any more.
+func removed(tree *results.Tree, name string) bool {
+	names, err := tree.Sweeps()
+	return err == nil && !slices.Contains(names, name)
 }
 
 // glanceAt sums one sweep up. What is noted of a settled sweep will do, and the
@@ -178,17 +189,18 @@ func statusOf(views []*view) statusJSON {
 }
 
 // printRuns prints the table of runs.
-func (p *program) printRuns(c *cli.Context, views []*view, format string, header bool) error {
+func (p *program) printRuns(c *cli.Context, all []*view, format string, header bool) error {
+	views := slices.DeleteFunc(slices.Clone(all), func(v *view) bool { return v.err != nil })
 	rows, err := selectRows(views, c.String("filter"), c.String("sort"))
 	if err != nil {
 		return err
 	}
 	if format == "json" {
-		out := statusOf(views)
+		out := statusOf(all)
 		for i := range out.Sweeps {
 			out.Sweeps[i].List = []runRow{}
 			for _, r := range rows {
-				if r.v == views[i] {
+				if r.v == all[i] {
 					out.Sweeps[i].List = append(out.Sweeps[i].List, r)
 				}
 			}

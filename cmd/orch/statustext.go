@@ -21,6 +21,10 @@ func sweepGrid(out statusJSON) *grid {
 	}
 	for _, s := range out.Sweeps {
 		row := []cell{{value: override.StringValue(s.Name)}}
+		if s.Unreadable != "" { // no number would be true
+			g.rows = append(g.rows, append(row, make([]cell, len(g.heads)-1)...))
+			continue
+		}
 		for _, n := range []int{s.Runs.Total, s.Runs.Done, s.Runs.Failed, s.Runs.Running, s.Runs.Queued, s.Runs.Held, s.Runs.Cancelled, s.Lost} {
 			row = append(row, cell{value: override.IntValue(int64(n))})
 		}
@@ -86,6 +90,9 @@ func (p *program) sweepLines(out statusJSON, views []*view) {
 // sweepLine fits a sweep's line to the terminal: with a bar where there is
 // room, else the counts with commas.
 func (p *program) sweepLine(s sweepStatus, v *view, longest, columns int) string {
+	if s.Unreadable != "" {
+		return fmt.Sprintf("%-*s  cannot be read", longest, s.Name)
+	}
 	var words, painted []string
 	for _, w := range stateWords(s) {
 		if w.n > 0 {

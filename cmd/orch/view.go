@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type view struct {
 	now      time.Time
 	deltas   deltas
 	noted    *sweepStatus // of a settled sweep, noted with its tables; then there is nothing else
+	err      error        // why the sweep cannot be read; then noted says so
 }
 
 func newView(s *results.Sweep, sn *results.Snapshot) *view {
@@ -46,6 +48,33 @@ func newView(s *results.Sweep, sn *results.Snapshot) *view {
 		v.words[i] = v.word(&v.states[i])
 	}
 	return v
+}
+
+// unreadableView stands for a sweep that cannot be read, among others that can.
+func unreadableView(name string, err error) *view {
+	why := strings.TrimPrefix(err.Error(), "sweep "+name+": ") // which every line about it begins with
+	st := sweepStatus{Name: name, Failures: []failureGroup{}, Unreadable: why}
+	line := "it cannot be read: " + oneLine(why)
+	var newer *results.NewerError
+	if !errors.As(err, &newer) { // which says what to install
+		line += " -> orch fsck " + name
+	}
+	st.Attention = []string{line}
+	return &view{noted: &st, err: err, now: time.Now()}
+}
+
+// unreadable returns an error if some of the sweeps cannot be read.
+func unreadable(views []*view) error {
+	var names []string
+	for _, v := range views {
+		if v.err != nil {
+			names = append(names, v.noted.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d sweeps cannot be read: orch fsck %s", len(names), len(views), strings.Join(names, " "))
 }
 
 // word returns a run's state as people are told it.
@@ -84,6 +113,8 @@ type sweepStatus struct {
 	LastWord  *time.Time     `json:"last_word"` // newest journal line, by its writer's clock
 	Attention []string       `json:"attention"` // what else a person should look at
 	List      []runRow       `json:"list,omitempty"`
+
+	Unreadable string `json:"unreadable,omitempty"` // why nothing else is known of it
 }
 
 // status sums the view up.

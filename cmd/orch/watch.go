@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"strings"
 	"time"
@@ -25,7 +23,8 @@ type watched struct {
 	views []*view
 }
 
-// refresh looks again. It reports whether anything is new.
+// refresh looks again. It reports whether anything is new. If no sweep was asked
+// for, one that cannot be read hides no other, and is tried again the next time.
 func (w *watched) refresh() (changed bool, err error) {
 	names := w.names
 	if len(names) == 0 {
@@ -35,32 +34,45 @@ func (w *watched) refresh() (changed bool, err error) {
 	}
 	var views []*view
 	for _, n := range names {
-		sn := w.open[n]
-		if sn == nil {
-			sweeps, err := openSweeps(w.tree, []string{n})
-			if err != nil {
-				return changed, err
+		sn, c, err := w.look(n)
+		switch {
+		case err == nil:
+			views = append(views, newView(sn.Sweep(), sn))
+		case len(w.names) > 0:
+			return changed, err
+		case removed(w.tree, n):
+			if sn != nil {
+				sn.Sweep().Close()
+				delete(w.open, n)
 			}
-			if sn, err = sweeps[0].Snapshot(); err != nil {
-				sweeps[0].Close()
-				return changed, fmt.Errorf("sweep %s: %w", n, err)
-			}
-			w.open[n], changed = sn, true
-		} else {
-			c, err := sn.Refresh()
-			if errors.Is(err, fs.ErrNotExist) && len(w.names) == 0 { // removed meanwhile
-				continue
-			}
-			if err != nil {
-				return changed, fmt.Errorf("sweep %s: %w", n, err)
-			}
-			changed = changed || c
+		default:
+			views = append(views, unreadableView(n, err))
 		}
-		views = append(views, newView(sn.Sweep(), sn))
+		changed = changed || c
 	}
 	changed = changed || len(views) != len(w.views)
 	w.views = views
 	return changed, nil
+}
+
+// look reads what is new in a sweep.
+func (w *watched) look(name string) (sn *results.Snapshot, changed bool, err error) {
+	if sn = w.open[name]; sn != nil {
+		if changed, err = sn.Refresh(); err != nil {
+			err = fmt.Errorf("sweep %s: %w", name, err)
+		}
+		return sn, changed, err
+	}
+	sweeps, err := openSweeps(w.tree, []string{name})
+	if err != nil {
+		return nil, false, err
+	}
+	if sn, err = sweeps[0].Snapshot(); err != nil {
+		sweeps[0].Close()
+		return nil, false, fmt.Errorf("sweep %s: %w", name, err)
+	}
+	w.open[name] = sn
+	return sn, true, nil
 }
 
 func (w *watched) close() {
@@ -125,9 +137,12 @@ func (p *program) watch(c *cli.Context, w *watched, format string) error {
 		}
 	}
 	if !quietly {
-		return nil
+		return unreadable(w.views)
 	}
 	if err := p.printStatus(c, w.views, format); err != nil {
+		return err
+	}
+	if err := unreadable(w.views); err != nil {
 		return err
 	}
 	for _, v := range w.views {
@@ -213,6 +228,13 @@ func (l *changeLog) print(views []*view) {
 		fmt.Fprintln(l.p.stdout, "time\tsweep\trun\tstate\treason")
 	}
 	for _, v := range views {
+		if v.err != nil {
+			if name, why := v.noted.Name, oneLine(v.noted.Unreadable); l.seen[name] != why {
+				l.seen[name] = why
+				fmt.Fprintf(l.p.stdout, "%s\t%s\t\tcannot be read\t%s\n", now, name, why)
+			}
+			continue
+		}
 		first := true
 		for _, r := range v.rows() {
 			key := v.sweep.Name + "/" + r.st.Run.ID
