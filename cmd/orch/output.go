@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"orch/report/collect"
 	"orch/sweep/override"
 )
 
@@ -71,17 +71,7 @@ func (c cell) shown() string {
 func (g *grid) print(p *program, format string, header bool) error {
 	switch format {
 	case "csv":
-		w := csv.NewWriter(p.stdout)
-		if header {
-			w.Write(g.heads)
-		}
-		var texts []string
-		for _, row := range g.rows {
-			texts = plain(texts[:0], row)
-			w.Write(texts)
-		}
-		w.Flush()
-		return w.Error()
+		return g.csv(p.stdout, header)
 	case "tsv":
 		return g.tabs(p.stdout, header)
 	case "md":
@@ -98,12 +88,25 @@ func (g *grid) print(p *program, format string, header bool) error {
 	return g.aligned(p, header, columns)
 }
 
-// plain appends a row's values as text.
-func plain(texts []string, row []cell) []string {
-	for _, c := range row {
-		texts = append(texts, textOf(c.value))
+// csv writes the grid by the rules of the collected tables: no text of a program
+// becomes a formula of a spreadsheet.
+func (g *grid) csv(w io.Writer, header bool) error {
+	var heads []string
+	if header {
+		heads = g.heads
 	}
-	return texts
+	c := collect.NewCSV(w, heads...)
+	for _, row := range g.rows {
+		for _, x := range row {
+			if x.value.IsNull() {
+				c.Empty()
+			} else {
+				c.Value(x.value)
+			}
+		}
+		c.End()
+	}
+	return c.Flush()
 }
 
 // tabs writes tab-separated values; tabs and line ends inside a value become

@@ -25,13 +25,15 @@ type CSV struct {
 	some bool // the line has a cell
 }
 
-// NewCSV returns a writer with its header line written.
+// NewCSV returns a writer with its header line written, if there is one.
 func NewCSV(w io.Writer, header ...string) *CSV {
 	c := &CSV{out: output{w: w}}
 	for _, h := range header {
 		c.Text(h)
 	}
-	c.End()
+	if len(header) > 0 {
+		c.End()
+	}
 	return c
 }
 
