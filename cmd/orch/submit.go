@@ -87,7 +87,7 @@ func (p *program) execute(c *cli.Context, x *experiment, kind results.Kind, prov
 	}
 	defer s.Close()
 	m := &machines{p: p, tree: tree, builtIn: trainBuiltIn(x.plan.Bases)}
-	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Rerun: c.Bool("rerun"), Source: x.source, Workers: m.workers, Late: func(o *dispatch.Publication) {
+	pub, err := dispatch.Publish(s, x.plan, dispatch.Publication{Kind: kind, Rerun: c.Bool("rerun"), Part: kind == results.KindPlan && c.NArg() > 1, Source: x.source, Workers: m.workers, Late: func(o *dispatch.Publication) {
 		from := provenance()
 		from.Data = dataOf(x.plan.Bases, from.Dir)
 		o.Provenance, o.Changes = from.Provenance, from.changes

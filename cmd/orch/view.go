@@ -195,6 +195,9 @@ func (v *view) attention(s *sweepStatus) []string {
 	if mixed := v.mixedArithmetic(); mixed != "" {
 		list = append(list, "its runs were computed with arithmetic that differs in its last bits: "+mixed)
 	}
+	for _, b := range v.sn.Blocked() {
+		list = append(list, b.String())
+	}
 	if s.Problems > 0 {
 		list = append(list, fmt.Sprintf("%d damaged or foreign %s in the tree -> orch fsck %s", s.Problems, plural(s.Problems, "entry", "entries"), s.Name))
 	}

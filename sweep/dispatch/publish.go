@@ -17,6 +17,7 @@ import (
 type Publication struct {
 	Kind       results.Kind // KindPlan or KindAdd
 	Rerun      bool         // runs that have ended get another try, and their results no longer count
+	Part       bool         // the runs were chosen from a sweep's: a rerun of them says nothing of the others
 	Provenance results.Provenance
 	Source     []byte // the sweep file as given, or nil
 	Changes    []byte // the patch against the provenance's commit, or nil
@@ -89,6 +90,12 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	for _, st := range sn.Derive() {
 		states[st.Run.ID] = st
 	}
+	blocked := map[string]bool{}
+	for _, b := range sn.Blocked() {
+		for _, r := range b.Runs {
+			blocked[r.ID] = true
+		}
+	}
 	pub := &Published{}
 	h := plan.Header()
 	h.Kind = o.Kind
@@ -106,7 +113,7 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 	}
 	again := func(spec *results.RunSpec) bool {
 		st, known := states[spec.ID]
-		return o.Rerun && known && len(st.Run.Tries) > 0 && st.End != nil
+		return o.Rerun && known && len(st.Run.Tries) > 0 && (st.End != nil || blocked[spec.ID])
 	}
 	untriedOf, againOf := make([]int, len(h.Groups)), make([]int, len(h.Groups)) // runs by group
 	adopt := map[[2]int]string{}
@@ -161,6 +168,9 @@ func publish(s *results.Sweep, sn *results.Snapshot, plan *sweep.Plan, o Publica
 		}
 	}
 	news := !same || pub.New+pub.Dropped+len(adopt) > 0 || !sameHeader(sn.Plan.Header(), &h)
+	if old := sn.Plan.Header(); o.Rerun && o.Part && same && pub.New == 0 && pub.Dropped > 0 && old != nil && old.Study.Equal(h.Study) && old.Retry.Equal(h.Retry) {
+		news, pub.Dropped = false, 0
+	}
 	if !news && pub.Again == 0 {
 		return pub, nil
 	}

@@ -139,6 +139,9 @@ func (d *Dispatcher) Step(ctx context.Context) (*Outcome, error) {
 			out.Notes = append(out.Notes, fmt.Sprintf("whether submission %d was accepted is not known yet: it was not, if no job of its name is seen for %v; until then nothing more is asked for", sub.Number, patienceAbsent))
 		}
 	}
+	for _, b := range d.Snapshot.Blocked() {
+		out.Notes = append(out.Notes, b.String())
+	}
 	out.tellStuck(subs, jobs)
 	forMemory(subs, jobs) // what the records added
 	if err := d.bury(jobs, out); err != nil {

@@ -22,8 +22,9 @@ type Snapshot struct {
 	journals map[string]*journalState
 	latest   map[string]int // by block: its newest generation
 	bad      map[string]bool
-	perFile  map[string]int // how many problems are listed
-	states   []RunState     // what Derive returned, nil after a change
+	perFile  map[string]int  // how many problems are listed
+	unowned  map[string]bool // generations whose claims are there and cannot be read
+	states   []RunState      // what Derive returned, nil after a change
 
 	// early are the seals that count more of a journal than was seen, by
 	// generation. Such a seal is not there yet, until the journals were read
@@ -50,7 +51,7 @@ type journalState struct {
 // Snapshot opens a view of the sweep and reads it.
 func (s *Sweep) Snapshot() (*Snapshot, error) {
 	sn := &Snapshot{sweep: s, gens: map[string]*generation{}, journals: map[string]*journalState{},
-		latest: map[string]int{}, bad: map[string]bool{}, perFile: map[string]int{},
+		latest: map[string]int{}, bad: map[string]bool{}, perFile: map[string]int{}, unowned: map[string]bool{},
 		early: map[string]*earlySeal{}, cache: newPatience(s.tree)}
 	// The plan and the journals need nothing of each other until both are read.
 	planned := make(chan error, 1)
@@ -256,8 +257,12 @@ func (sn *Snapshot) readClaims() (changed bool, err error) {
 				if err := sn.tolerate(err, "claims/"+full); err != nil {
 					return changed, err
 				}
-				if err == nil {
+				switch {
+				case err == nil:
 					g.claim, changed = c, true
+					delete(sn.unowned, full)
+				case !errors.Is(err, fs.ErrNotExist):
+					sn.unowned[full] = true
 				}
 				g.claimed = true
 			}
