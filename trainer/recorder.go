@@ -38,8 +38,9 @@ func (r *recorder) Log(step int64, name string, value float64) {
 	r.row.Metrics = append(r.row.Metrics, results.Metric{Name: name, Value: value})
 }
 
-// flush hands the row to the series. The series keeps its first error, which
-// the worker reports when it closes; a run does not fail for its curves.
+// flush hands the row to the series. The series tries again what it could not
+// write, and the worker reports what was lost when it closes; a run does not fail
+// for its curves.
 func (r *recorder) flush() {
 	if len(r.row.Metrics) == 0 {
 		return

@@ -1,23 +1,32 @@
 package results
 
 import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 )
 
 // Series is the file of a worker's metric rows, kept apart from its journal so
 // that status and the table of runs never read them. One writer; safe for
 // concurrent use by the runs of the worker. The file is made with the first
 // row. Rows reach the file when [Series.Flush] is called or the buffer is full.
+// After a failed write they wait for the next, which may go to a new file.
 type Series struct {
-	sweep *Sweep
-	name  string
+	sweep  *Sweep
+	worker string
 
-	mu  sync.Mutex
-	f   *os.File
-	buf []byte
-	err error
+	mu    sync.Mutex
+	f     *os.File
+	files int // that were begun
+	buf   []byte
+	lost  error // the first by which rows were lost
 }
 
 // Row is one line of a series: the metrics of a run after a step.
@@ -29,22 +38,23 @@ type Row struct {
 	Metrics []Metric
 }
 
-// seriesBuffer is how many bytes of rows wait at most.
-const seriesBuffer = 64 << 10
+// seriesBuffer is how many bytes of rows wait at most, and seriesBacklog while
+// they cannot be written.
+const (
+	seriesBuffer  = 64 << 10
+	seriesBacklog = 1 << 20
+)
 
 // OpenSeries prepares the series of a worker; nothing is written yet.
 func (s *Sweep) OpenSeries(worker string) *Series {
-	return &Series{sweep: s, name: "series/" + worker + journalSuffix}
+	return &Series{sweep: s, worker: worker}
 }
 
-// Append adds a row. An error is one of the file: it stays, and later rows are
-// dropped; the run itself goes on.
+// Append adds a row. An error is one of the file: the run itself goes on, and the
+// row waits, as long as not too many do.
 func (w *Series) Append(r Row) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return w.err
-	}
 	r.Time = now()
 	w.buf = r.appendLine(w.buf)
 	if len(w.buf) >= seriesBuffer {
@@ -61,25 +71,56 @@ func (w *Series) Flush() error {
 }
 
 func (w *Series) flush() error {
-	if w.err != nil || len(w.buf) == 0 {
-		return w.err
+	if len(w.buf) == 0 {
+		return nil
 	}
-	if w.f == nil {
-		w.f, w.err = open(w.sweep.dir, w.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
-		if w.err != nil {
-			return w.err
-		}
+	err := w.write()
+	if err != nil && len(w.buf) >= seriesBacklog {
+		w.lost, w.buf = cmp.Or(w.lost, err), w.buf[:0]
 	}
-	_, w.err = w.f.Write(w.buf)
-	w.buf = w.buf[:0]
-	return w.err
+	return err
 }
 
-// Close flushes and syncs the series.
+// write writes what waits. Where a write has failed the file may end in half a
+// line, so another one goes on, with all lines that are not whole in this one. A
+// full disk that took whole lines alone has done no harm: its file goes on.
+func (w *Series) write() error {
+	if w.f == nil {
+		name := w.worker
+		if w.files > 0 {
+			name = fmt.Sprintf("%s+%d", name, w.files)
+		}
+		if w.files == tries {
+			return fmt.Errorf("series %s: %d files have failed", w.worker, tries)
+		}
+		f, err := open(w.sweep.dir, "series/"+name+journalSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
+		if err != nil {
+			return err
+		}
+		w.f = f
+		w.files++
+	}
+	n, err := w.f.Write(w.buf)
+	whole := bytes.LastIndexByte(w.buf[:n], '\n') + 1
+	w.buf = append(w.buf[:0], w.buf[whole:]...)
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if err != nil && !(full && whole == n) {
+		w.f.Close()
+		w.f = nil
+	}
+	return err
+}
+
+// Close flushes and syncs the series. It returns the first error by which rows
+// were lost.
 func (w *Series) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	err := w.flush()
+	if err != nil { // a new file may do better
+		err = w.flush()
+	}
+	err = cmp.Or(w.lost, err)
 	if w.f != nil {
 		if err == nil {
 			err = w.f.Sync()
@@ -153,8 +194,9 @@ func (p *rowParser) parse(r *Row, body []byte) error {
 }
 
 // Rows calls f with every intact row of every worker's series, file by file in
-// name order. Damaged lines go to bad. Rows of attempts that do not count are
-// among them: see [State.Counts].
+// name order, and the files of a worker in the order in which it began them.
+// Damaged lines go to bad. Rows of attempts that do not count are among them: see
+// [State.Counts].
 //
 // The strings of a row point into a megabyte of the file: who keeps them in
 // numbers keeps copies.
@@ -166,6 +208,10 @@ func (s *Sweep) Rows(f func(Row), bad func(Problem)) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(names, func(a, b string) int {
+		first := func(n string) string { return journalOwner(n) + journalSuffix }
+		return cmp.Or(strings.Compare(first(a), first(b)), len(a)-len(b), strings.Compare(a, b))
+	})
 	parse := inBackground(parseRows)
 	var waiting []func() *rows // parsed ahead, in order
 	hand := func() {
