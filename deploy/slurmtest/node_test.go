@@ -59,8 +59,8 @@ func TestNodeLost(t *testing.T) {
 	}
 }
 
-// A drained node takes nothing new and ends what it has; a job that needs it is
-// said to be stuck, and runs when the node is back.
+// A drained node takes nothing new and ends what it has; of a job that needs it
+// it is said why it waits, and it runs when the node is back.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	c := StartAlone(t, "--nodes", "2")
@@ -72,7 +72,7 @@ func TestDrain(t *testing.T) {
 	other.submit()
 	other.until("word of the drained node", func() bool {
 		out, stderr, _ := other.run(other.command("status"))
-		return strings.Contains(out+stderr, "stuck") && strings.Contains(out+stderr, "drained")
+		return strings.Contains(out+stderr, "drained") && strings.Contains(out+stderr, "sinfo -R")
 	})
 	free := newRig(t, c, sweepOf(2, acc))
 	free.submit()
