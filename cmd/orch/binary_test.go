@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -50,7 +51,11 @@ func build(t *testing.T, bin string) {
 	}
 	b, err := os.ReadFile(filepath.Join(built.dir, "orch"))
 	if err == nil {
+		// A child that is forked meanwhile would hold it open for writing, and it
+		// could not be executed: "text file busy".
+		syscall.ForkLock.RLock()
 		err = os.WriteFile(bin, b, 0o700)
+		syscall.ForkLock.RUnlock()
 	}
 	if err != nil {
 		t.Fatal(err)

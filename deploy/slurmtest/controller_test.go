@@ -101,6 +101,7 @@ func TestControllerKilled(t *testing.T) {
 	r := newRig(t, c, sweepOf(6, waits, "workers = 3"))
 	r.submit()
 	r.running(3)
+	saved(t, r, c)
 	c.Signal(t, "slurmctld", syscall.SIGKILL)
 	if said := r.step(); !strings.Contains(said, "list workers: squeue") {
 		t.Errorf("a Step without a controller says\n%s", said)
@@ -118,6 +119,21 @@ func TestControllerKilled(t *testing.T) {
 			t.Errorf("%s: attempts = %v, want 1", st.Run.Name, classes(st))
 		}
 	}
+}
+
+// saved waits until the controller has written down that the jobs run. One that
+// is killed before starts them again when it is back; their nodes refuse a
+// "Duplicate jobid", and it drains them.
+func saved(t *testing.T, r *rig, c *Cluster) {
+	t.Helper()
+	before := time.Now()
+	for _, job := range r.jobs() {
+		c.Do(t, "scontrol", "update", "jobid="+job, "comment=seen") // a change that is to be saved
+	}
+	r.await("the controller's state on disk", func() bool {
+		st, err := os.Stat(filepath.Join(c.Dir, "state", "job_state"))
+		return err == nil && st.ModTime().After(before)
+	})
 }
 
 // A controller that loses its state gives numbers a second time. The new owner

@@ -36,7 +36,12 @@ func TestSlurmDev(t *testing.T) {
 				t.Fatal(err)
 			}
 			dev := filepath.Join(tmp, "slurm-dev")
-			if err := os.WriteFile(dev, text, 0o755); err != nil {
+			// A child that is forked meanwhile would hold it open for writing, and
+			// it could not be executed: "text file busy".
+			syscall.ForkLock.RLock()
+			err = os.WriteFile(dev, text, 0o755)
+			syscall.ForkLock.RUnlock()
+			if err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range []string{tmp, dev} {
