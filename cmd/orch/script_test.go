@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) {
 type cleaning struct{ *testing.M }
 
 func (c cleaning) Run() int {
+	// Scripts mostly wait, for what runs or for grace times. A -parallel that is
+	// typed comes later and wins.
+	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	code := c.M.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
