@@ -232,7 +232,7 @@ func pointsFigure(r *Report, j int) *figure {
 		return nil
 	}
 	d := plot.Points{X: m.Name + unitOf(m)}
-	left := 0
+	left, large := 0, 0
 	show := r.leading(j, maxRows)
 	least, most := math.MaxInt, 0
 	for i, g := range groups(r.planned(), r.Factors) {
@@ -248,6 +248,10 @@ func pointsFigure(r *Report, j int) *figure {
 			if v, ok := run.Metric(m.Name); ok && run.State == "done" && !math.IsNaN(v) && !math.IsInf(v, 0) {
 				if len(row.Values) == maxPoints {
 					left++
+					continue
+				}
+				if !plot.Fits(v) {
+					large++
 					continue
 				}
 				row.Values = append(row.Values, v)
@@ -269,6 +273,9 @@ func pointsFigure(r *Report, j int) *figure {
 	}
 	if left > 0 {
 		caption += fmt.Sprintf(" At most %d points a row; all count.", maxPoints)
+	}
+	if large > 0 {
+		caption += fmt.Sprintf(" Without %d %s too large to draw.", large, plural(large, "value"))
 	}
 	return &figure{name: "points-" + fileName(m.Name), caption: caption, pic: d.Figure()}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -34,5 +35,29 @@ func TestFigures(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: figures %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// Numbers that no axis can span are left out of figures, which say so: neither
+// does drawing them fail, nor do they move the others.
+func TestFiguresOfLargestNumbers(t *testing.T) {
+	tables := measure(sweepOf(nil, ints("width", 3), ints("lr", 3), ints("heads", 4)), []string{"loss"}, func(i int) []float64 {
+		return []float64{[]float64{-math.MaxFloat64, float64(i), math.MaxFloat64}[i/12]} // by width
+	})
+	r := Build(tables)
+	said := map[string]string{
+		"points-loss":   "Without 12 values too large to draw.",
+		"heat-loss":     "hatched also where it is too large to draw.",
+		"parallel-loss": "12 of 36 combinations.",
+	}
+	for _, f := range r.figures() {
+		f.pic.SVG(f.name) // draws
+		if want := said[f.name]; !strings.Contains(f.caption, want) {
+			t.Errorf("the caption of %s is %q, want %q in it", f.name, f.caption, want)
+		}
+		delete(said, f.name)
+	}
+	if len(said) > 0 {
+		t.Errorf("no figure for %q", said)
 	}
 }

@@ -43,6 +43,7 @@ func heatFigure(r *Report, m Metric) *figure {
 	}
 	d := plot.Heat{X: keys[0], Y: keys[1], Z: m.Name + unitOf(m)}
 	var sizes []float64
+	large := false
 	least, most := math.MaxInt, 0
 	for _, y := range values[1] {
 		var row []float64
@@ -50,6 +51,7 @@ func heatFigure(r *Report, m Metric) *figure {
 			s := sums[[2]float64{x, y}]
 			row = append(row, stat.Mean(s))
 			if len(s) > 0 {
+				large = large || !plot.Fits(stat.Mean(s))
 				least, most = min(least, len(s)), max(most, len(s))
 				sizes = append(sizes, math.Abs(stat.Mean(s)))
 			}
@@ -70,6 +72,9 @@ func heatFigure(r *Report, m Metric) *figure {
 	}
 	if len(sizes) < len(values[0])*len(values[1]) {
 		caption += "; hatched where there is none"
+	}
+	if large {
+		caption += "; hatched also where it is too large to draw"
 	}
 	caption += "."
 	return &figure{name: "heat-" + fileName(m.Name), caption: caption, pic: d.Figure()}

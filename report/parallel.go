@@ -26,7 +26,7 @@ func parallelFigure(r *Report, j int) *figure {
 	}
 	m := r.Metrics[j]
 	factors := min(len(r.Factors), mostParallel)
-	rows := slices.DeleteFunc(slices.Clone(r.Rows), func(row Row) bool { return row.Cells[j].N == 0 })
+	rows := slices.DeleteFunc(slices.Clone(r.Rows), func(row Row) bool { return row.Cells[j].N == 0 || !plot.Fits(row.Cells[j].Mean) })
 	if len(rows) < 2 {
 		return nil
 	}

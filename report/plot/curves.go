@@ -18,7 +18,7 @@ type Curves struct {
 }
 
 // Line is one series. Lo and Hi are the band; NaN where there is none. Values
-// that are not finite interrupt the line.
+// that do not fit (see [Fits]) interrupt the line.
 type Line struct {
 	Label           string
 	X, Mean, Lo, Hi []float64
@@ -82,7 +82,7 @@ func (l Line) band(c draw.Canvas, fill color.NRGBA, x, y func(float64) vg.Length
 		lower, upper = nil, nil
 	}
 	for i := range l.X {
-		if i >= len(l.Lo) || !finite(l.Lo[i]) || !finite(l.Hi[i]) {
+		if i >= len(l.Lo) || !Fits(l.Lo[i]) || !Fits(l.Hi[i]) {
 			flush()
 			continue
 		}
@@ -113,7 +113,7 @@ func (l Line) curve(c draw.Canvas, i int, x, y func(float64) vg.Length) {
 		part = nil
 	}
 	for k := range l.X {
-		if !finite(l.Mean[k]) {
+		if !Fits(l.Mean[k]) {
 			flush()
 			continue
 		}
@@ -122,9 +122,12 @@ func (l Line) curve(c draw.Canvas, i int, x, y func(float64) vg.Length) {
 	flush()
 }
 
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+// Fits reports whether a number can be drawn: it is finite, and so is the span
+// of an axis from it to any other, with its margins. Programs report
+// ±[math.MaxFloat64] where they mean that they have found nothing yet.
+func Fits(x float64) bool { return math.Abs(x) <= math.MaxFloat64/8 }
 
-// extent is the range of finite numbers; empty, lo is above hi.
+// extent is the range of the numbers that fit; empty, lo is above hi.
 type extent struct {
 	lo, hi float64
 	any    bool
@@ -132,7 +135,7 @@ type extent struct {
 
 func (e *extent) add(x ...float64) {
 	for _, v := range x {
-		if !finite(v) {
+		if !Fits(v) {
 			continue
 		}
 		if !e.any {

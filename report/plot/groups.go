@@ -61,7 +61,7 @@ func (d Points) Figure() *Figure {
 				at := y(float64(len(d.Rows) - 1 - i))
 				whisker(c, x, g.Mean, g.Lo, g.Hi, at+3, black)
 				for k, v := range g.Values {
-					if finite(v) {
+					if Fits(v) {
 						dot(c, 0, vg.Point{X: x(v), Y: at - 2.2 + jitter(k)}, 1.3)
 					}
 				}
@@ -82,10 +82,10 @@ func jitter(k int) vg.Length {
 func whisker(c draw.Canvas, x func(float64) vg.Length, mean, lo, hi float64, at vg.Length, col interface {
 	RGBA() (r, g, b, a uint32)
 }) {
-	if !finite(mean) {
+	if !Fits(mean) {
 		return
 	}
-	if finite(lo) && finite(hi) {
+	if Fits(lo) && Fits(hi) {
 		s := pen(col, 0.9, nil)
 		line(c, s, vg.Point{X: x(lo), Y: at}, vg.Point{X: x(hi), Y: at})
 		for _, e := range []float64{lo, hi} {

@@ -14,7 +14,7 @@ import (
 type Heat struct {
 	X, Y, Z          string
 	XLabels, YLabels []string
-	Cells            [][]float64 // by y (from below), then x; NaN: no value, shown hatched
+	Cells            [][]float64 // by y (from below), then x; NaN: no value, shown hatched as one that does not fit
 	Format           func(float64) string
 }
 
@@ -72,7 +72,7 @@ func (d Heat) cells(c draw.Canvas, x, y func(float64) vg.Length, lo, hi float64)
 	wide := 0.0
 	for _, row := range d.Cells {
 		for _, v := range row {
-			if finite(v) {
+			if Fits(v) {
 				wide = math.Max(wide, Width(Regular, d.Format(v), 6))
 			}
 		}
@@ -81,7 +81,7 @@ func (d Heat) cells(c draw.Canvas, x, y func(float64) vg.Length, lo, hi float64)
 	for j, row := range d.Cells {
 		for i, v := range row {
 			r := vg.Rectangle{Min: vg.Point{X: x(float64(i) - 0.5), Y: y(float64(j) - 0.5)}, Max: vg.Point{X: x(float64(i) + 0.5), Y: y(float64(j) + 0.5)}}
-			if !finite(v) {
+			if !Fits(v) {
 				hatch(c, r)
 				continue
 			}

@@ -10,7 +10,7 @@ import (
 // coordinates", The Visual Computer 1). Lines are the darker the larger the metric.
 type Parallel struct {
 	Axes  []ParallelAxis
-	Lines [][]float64 // per setting its place on each axis, 0 at the foot to 1; not finite: no line
+	Lines [][]float64 // per setting its place on each axis, 0 at the foot to 1; one that does not fit: no line
 }
 
 // ParallelAxis has a name and marks at places from 0 to 1.
@@ -38,7 +38,7 @@ func (d Parallel) Figure() *Figure {
 		for _, l := range d.Lines {
 			var path []vg.Point
 			for i, at := range l {
-				if !finite(at) {
+				if !Fits(at) {
 					path = nil
 					break
 				}

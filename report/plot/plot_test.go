@@ -209,7 +209,7 @@ func TestTicks(t *testing.T) {
 }
 
 // Values that differ in their last bits alone, as means summed in another order
-// do, and large ones such as times in nanoseconds: an axis has a few marks that
+// do, large ones such as times in nanoseconds, and the largest there are: an axis has a few marks that
 // differ, and is drawn at all.
 func TestTicksOfCloseValues(t *testing.T) {
 	constant := func(float64) string { return "x" }
@@ -236,9 +236,6 @@ func TestTicksOfCloseValues(t *testing.T) {
 					t.Errorf("%d marks from %v to %v, want some", len(marks), lo, hi)
 				}
 			}
-		}
-		if c[1] == math.MaxFloat64 {
-			continue // no axis is wider
 		}
 		for name, f := range map[string]*Figure{
 			"points": Points{Rows: []Group{{"a", c[:], c[0], c[0], c[1]}}}.Figure(),
